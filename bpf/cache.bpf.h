@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * process_cache: what is known of each process, kept until the daemon has committed its end.
+ *
+ * Entries are made here and freed by the daemon, never by chance. A full cache costs the chance to
+ * rebuild what a full ring lost; it is counted and nothing else fails.
+ */
+#ifndef LINEAGE_CACHE_BPF_H
+#define LINEAGE_CACHE_BPF_H
+
+/* What an entry starts as where no parent's can be copied: too large for the stack. */
+static const struct lineage_process empty_process = {};
+
+static __noinline struct lineage_process *cache_add(const struct lineage_key *key,
+						    const struct lineage_process *from)
+{
+	struct lineage_counters *c;
+	long r =
+		bpf_map_update_elem(&process_cache, key, from ? from : &empty_process, BPF_NOEXIST);
+
+	if (r < 0 && r != -17 /* EEXIST */) {
+		c = counters_get();
+		if (c)
+			count(&c->cache_full);
+	}
+	return bpf_map_lookup_elem(&process_cache, key);
+}
+
+/* A child starts with its parent's image, so its entry starts as a copy of its parent's. */
+static __always_inline struct lineage_process *cache_fork(const struct lineage_fork *f)
+{
+	struct lineage_process *parent = bpf_map_lookup_elem(&process_cache, &f->parent);
+	struct lineage_process *p = cache_add(&f->header.process, parent);
+
+	if (!p)
+		return 0;
+	__builtin_memcpy(p->comm, f->comm, sizeof(p->comm));
+	p->parent = f->parent;
+	p->creator = f->creator;
+	p->current_parent = f->parent;
+	p->state = LINEAGE_STATE_FORKED;
+	p->exit_status = 0;
+	p->exec_boot_ns = p->exit_boot_ns = 0;
+	p->fork_seq = p->exec_seq = p->exit_seq = 0;
+	p->fork_cpu = p->exec_cpu = p->exit_cpu = 0;
+	p->known = 1u << LINEAGE_FORK;
+	p->exec_count = 0;
+	p->exec_id = f->exec_id;
+	p->user_ns = p->system_ns = p->runtime_ns = p->max_rss_kib = 0;
+	return p;
+}
+
+/*
+ * Shows the NULs between arguments as blanks, eight bytes at a time, and says in breaks where they
+ * were. The classic test for a zero byte, exact form: no borrow from one byte to the next.
+ */
+static __always_inline void cache_show_args(struct lineage_process *p, const char *args)
+{
+	const __u64 low = 0x7f7f7f7f7f7f7f7fULL;
+	const __u64 *from = (const __u64 *)args;
+	__u64 *to = (__u64 *)p->args;
+
+	for (int i = 0; i < LINEAGE_CACHE_ARGS_LEN / 8; i++) {
+		__u64 w = from[i];
+		__u64 zero = ~(((w & low) + low) | w | low);
+
+		to[i] = w | zero >> 2;
+		p->args_breaks[i] = ((zero >> 7) * 0x0102040810204080ULL) >> 56;
+	}
+	p->args[LINEAGE_CACHE_ARGS_LEN - 1] = 0;
+}
+
+#endif

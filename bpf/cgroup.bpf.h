@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Cgroups: whether their processes are recorded, and their paths, told once each.
+ *
+ * A cgroup never moves to another parent and its kernfs id is never used again, so the verdict of
+ * the filter is kept per cgroup and costs one lookup. The daemon empties `cgroups` when the filter
+ * changes.
+ */
+#ifndef LINEAGE_CGROUP_BPF_H
+#define LINEAGE_CGROUP_BPF_H
+
+/* Paths longer than this are told truncated; the kernel allows 4096, systemd and runtimes use <
+ * 300. */
+#define CGROUP_PATH_ROOM 2048
+
+static __noinline __u32 cgroup_verdict(struct kernfs_node *kn)
+{
+	struct lineage_control *ctl = control_get();
+
+	for (int i = 0; i < LINEAGE_CGROUP_DEPTH && kn; i++) {
+		struct lineage_cgroup_key key = {.id = kn->id};
+		__u32 *subtree = bpf_map_lookup_elem(&cgroup_filter, &key);
+
+		if (subtree)
+			return *subtree == LINEAGE_SUBTREE_INCLUDE ? LINEAGE_CGROUP_INCLUDED
+								   : LINEAGE_CGROUP_EXCLUDED;
+		kn = compat_kernfs_parent_of_known(kn);
+	}
+	if (ctl && (ctl->filter & LINEAGE_FILTER_CGROUPS))
+		return LINEAGE_CGROUP_EXCLUDED;
+	return LINEAGE_CGROUP_INCLUDED;
+}
+
+/* As in path.bpf.h, what changes from step to step lies in the record: the node in header.seq. */
+static __always_inline bool cgroup_step(struct lineage_cgroup *record)
+{
+	struct kernfs_node *kn = (struct kernfs_node *)record->header.seq;
+	struct kernfs_node *parent = compat_kernfs_parent(kn);
+	__u64 at = record->path_length;
+
+	if (!parent) {
+		record->flags = 0;
+		return true;
+	}
+	if (at > CGROUP_PATH_ROOM)
+		return true;
+	at += copy_name(record->data + at, FIELD(struct kernfs_node, kn, name));
+	if (at > CGROUP_PATH_ROOM)
+		return true;
+	record->path_length = at;
+	record->header.seq = (__u64)parent;
+	return false;
+}
+
+#if LINEAGE_V3
+static long cgroup_loop(__u32 i, struct lineage_cgroup **record)
+{
+	return cgroup_step(*record);
+}
+#endif
+
+static __always_inline void cgroup_path(struct lineage_cgroup *record)
+{
+	if (!CAN_READ)
+		return;
+#if LINEAGE_V3
+	bpf_loop(LINEAGE_CGROUP_DEPTH, cgroup_loop, &record, 0);
+#else
+	for (int i = 0; i < LINEAGE_CGROUP_DEPTH; i++) {
+		if (cgroup_step(record))
+			break;
+	}
+#endif
+}
+
+/* 0, or -1 if the ring had no room. */
+static __noinline int cgroup_tell(struct kernfs_node *kn, __u32 hierarchy)
+{
+	struct lineage_counters *c = counters_get();
+	struct lineage_cgroup *record;
+
+	record = bpf_ringbuf_reserve(&events, sizeof(*record) + CGROUP_PATH_ROOM + NAME_SLACK, 0);
+	if (!record) {
+		if (c)
+			count(&c->lost[LINEAGE_CGROUP]);
+		return -1;
+	}
+	__builtin_memset(record, 0, sizeof(*record));
+	record->header.kind = LINEAGE_CGROUP;
+	record->header.boot_ns = bpf_ktime_get_boot_ns();
+	record->header.seq = (__u64)kn;
+	record->id = kn->id;
+	record->hierarchy = hierarchy;
+	record->flags = LINEAGE_CGROUP_TRUNCATED;
+	cgroup_path(record);
+	record->header.seq = 0;
+	record->header.length = sizeof(*record) + record->path_length;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+static __noinline __u32 cgroup_meet(struct cgroup *cgroup, __u32 hierarchy)
+{
+	struct kernfs_node *kn = cgroup->kn;
+	struct lineage_cgroup_key key = {.id = kn->id, .hierarchy = hierarchy};
+	struct lineage_counters *c = counters_get();
+	/* Filters are written for cgroup2; other hierarchies only have their paths told. */
+	__u32 verdict = hierarchy ? LINEAGE_CGROUP_INCLUDED : cgroup_verdict(kn);
+
+	if (verdict == LINEAGE_CGROUP_INCLUDED && cgroup_tell(kn, hierarchy) < 0)
+		return verdict;
+	if (bpf_map_update_elem(&cgroups, &key, &verdict, BPF_ANY) < 0 && c)
+		count(&c->cgroups_full);
+	return verdict;
+}
+
+static __always_inline __u32 cgroup_known(struct cgroup *cgroup, __u32 hierarchy)
+{
+	struct lineage_cgroup_key key = {.id = cgroup->kn->id, .hierarchy = hierarchy};
+	__u32 *verdict = bpf_map_lookup_elem(&cgroups, &key);
+
+	return verdict ? *verdict : cgroup_meet(cgroup, hierarchy);
+}
+
+/* Whether the filters let this task's events through. Tells of its cgroups on the way. */
+static __always_inline bool task_included(struct task_struct *task, struct lineage_control *ctl)
+{
+	__u32 filter = ctl->filter;
+
+	if (filter & (LINEAGE_FILTER_HOST_ONLY | LINEAGE_FILTER_CONTAINER_ONLY)) {
+		bool on_host = task->thread_pid->level == 0;
+
+		if (on_host ? filter & LINEAGE_FILTER_CONTAINER_ONLY
+			    : filter & LINEAGE_FILTER_HOST_ONLY)
+			return false;
+	}
+	if (cgroup_known(task_cgroup(task), 0) == LINEAGE_CGROUP_EXCLUDED)
+		return false;
+	if (v1_subsys >= 0)
+		cgroup_known(task_cgroup_v1(task), ctl->v1_hierarchy);
+	return true;
+}
+
+#endif

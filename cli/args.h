@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The words of a stored argv: from the exact bytes where the database has them, else from the JSON
+ * array. Pure. A JSON text that is no array of strings gives -EBADMSG, and what came before it
+ * stays.
+ */
+#ifndef LINEAGED_CLI_ARGS_H
+#define LINEAGED_CLI_ARGS_H
+
+#include "cli/buffer.h"
+#include "cli/process.h"
+
+struct args {
+	const char *next, *end;
+	bool raw, started;
+};
+
+void args_begin(struct args *args, const struct image *image);
+/* Replaces *word by the next word. 0: a word, 1: the end, or -EBADMSG. */
+int args_next(struct args *args, struct buffer *word);
+
+#endif

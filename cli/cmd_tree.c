@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tree: where a process comes from and what came of it; of all that match; or of all at a time. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/gather.h"
+#include "cli/moment.h"
+#include "cli/words.h"
+
+/* What a tree is put together from; freed as one. */
+struct tree {
+	struct session *session;
+	struct writer writer;
+	struct process *target; /* NULL: of all that match */
+	struct process_list found, shown;
+	struct forest forest;
+	struct completeness completeness;
+	struct selection selection;
+	struct moment moment;
+	char title[160];
+};
+
+static void tree_deinit(struct tree *t)
+{
+	process_list_deinit(&t->found);
+	process_list_deinit(&t->shown);
+	forest_deinit(&t->forest);
+	completeness_deinit(&t->completeness);
+	selection_deinit(&t->selection);
+}
+
+/* Ancestors are context; the process and what is below it are the answer. */
+static int collect_target(struct tree *t)
+{
+	const struct flags *flags = &t->session->flags;
+	struct process *target = t->target;
+	bool only_up = flags->ancestors.given || flags->line;
+	bool up = only_up || !flags->descendants.given;
+	bool down = flags->descendants.given || !only_up;
+	unsigned int depth = flags->depth.given ? flags->depth.value : flags->descendants.value;
+	int r = 0;
+
+	if (up)
+		r = query_ancestors(target->db, target, flags->ancestors.value, &t->shown);
+	for (size_t i = 0; i < t->shown.count; i++)
+		t->shown.item[i]->selected = only_up;
+	target->selected = true;
+	if (r == 0)
+		r = process_list_add(&t->shown, target);
+	if (r == 0 && down && !(flags->depth.given && flags->depth.value == 0)) {
+		size_t first = t->shown.count;
+
+		r = query_descendants(target->db, target, depth, &t->shown);
+		for (size_t i = first; i < t->shown.count; i++)
+			t->shown.item[i]->selected = true;
+	}
+	return r;
+}
+
+/* Who was not alive then leaves, but for those by whose birth the living hang together. */
+static int keep_alive_at(struct tree *t)
+{
+	bool by_birth = t->session->flags.parent && strcmp(t->session->flags.parent, "birth") == 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->shown.count; i++) {
+		struct process *p = t->shown.item[i];
+
+		if (p == t->target || moment_alive(&t->moment, p))
+			t->shown.item[kept++] = p;
+	}
+	t->shown.count = kept;
+	return by_birth && kept ? gather_context(t->shown.item[0]->db, &t->shown, 0) : 0;
+}
+
+static int collect_all(struct tree *t)
+{
+	struct session *s = t->session;
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
+		size_t first = t->shown.count;
+
+		if (s->flags.at)
+			r = gather_alive_at(s, s->db[i], s->flags.at_unix_ns, &t->shown);
+		else
+			r = gather_matching(s, &t->selection, s->db[i], &t->shown);
+		if (r == 0 && s->flags.at)
+			r = gather_filter(&t->selection, &t->shown, first);
+		if (r == 0)
+			r = gather_context(s->db[i], &t->shown, first);
+		if (r < 0)
+			return fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
+	}
+	return r;
+}
+
+/* Of the selected: from the first start to the last end. */
+static void find_range(const struct tree *t, int64_t *since, int64_t *until)
+{
+	*since = t->target ? t->target->start_unix_ns : INT64_MAX;
+	*until = INT64_MIN;
+	for (size_t i = 0; i < t->shown.count; i++) {
+		const struct process *p = t->shown.item[i];
+		int64_t end = process_ended(p) ? p->end_unix_ns : t->session->now_unix_ns;
+
+		if (!p->selected || (t->target && p->start_unix_ns < *since))
+			continue;
+		*since = p->start_unix_ns < *since ? p->start_unix_ns : *since;
+		*until = end > *until ? end : *until;
+	}
+	/* Of a line of ancestors nothing can be missing that comes later. */
+	if (t->target && (t->session->flags.ancestors.given || t->session->flags.line))
+		*until = t->target->start_unix_ns;
+	if (t->moment.unix_ns != UNKNOWN)
+		*until = t->moment.unix_ns;
+}
+
+static int add_completeness(struct tree *t)
+{
+	struct session *s = t->session;
+	int64_t since, until;
+	int r = 0;
+
+	find_range(t, &since, &until);
+	for (unsigned int i = 0; r == 0 && since <= until && i < s->db_count; i++) {
+		if (t->target && s->db[i] != t->target->db)
+			continue;
+		r = completeness_add_range(&t->completeness, s->db[i], since, until, s->now_unix_ns,
+					   &t->shown);
+	}
+	return r < 0 ? r : completeness_add_processes(&t->completeness, &t->shown);
+}
+
+static int build(struct tree *t)
+{
+	const struct flags *flags = &t->session->flags;
+	bool by_reaper = flags->parent ? strcmp(flags->parent, "reaper") == 0 : flags->at != NULL;
+	int r = 0;
+
+	if (flags->at)
+		r = keep_alive_at(t);
+	for (unsigned int i = 0; r == 0 && i < t->session->db_count; i++)
+		r = gather_details(t->session->db[i], &t->shown);
+	if (r == 0)
+		r = add_completeness(t);
+	if (r < 0)
+		return r;
+	process_list_sort(&t->shown);
+	r = forest_build(&t->shown, by_reaper ? moment_reaper : NULL, &t->moment, &t->forest);
+	for (size_t i = 0; flags->at && i < t->shown.count; i++)
+		moment_set_image(&t->moment, t->shown.item[i]);
+	if (r == 0 && t->writer.ops->folds && !flags->no_fold && !flags->line)
+		r = forest_fold(&t->forest);
+	return r;
+}
+
+static const char *make_title(struct tree *t)
+{
+	struct buffer text = {0};
+
+	if (!t->session->flags.at)
+		return NULL;
+	words_time(&text, t->moment.unix_ns, &t->session->style);
+	snprintf(t->title, sizeof(t->title), "as it stood at %s; FOR and EXIT say what came later",
+		 text.data ? text.data : "?");
+	buffer_deinit(&text);
+	return t->title;
+}
+
+static int show(struct tree *t)
+{
+	struct session *s = t->session;
+	struct process_list others = {t->found.item, t->found.count ? t->found.count - 1 : 0, 0};
+	struct answer answer = {
+		.verb = "tree",
+		.title = make_title(t),
+		.target = t->target,
+		.same_pid = &others,
+		.since_unix_ns = s->flags.since_unix_ns,
+		.until_unix_ns = s->flags.until_unix_ns,
+		.at_unix_ns = s->flags.at_unix_ns,
+		.running = UNKNOWN,
+		.line = s->flags.line,
+		.completeness = &t->completeness,
+	};
+	int r = build(t);
+
+	if (r < 0)
+		return fail_database(query_path(s->db[0]), r, query_errmsg(s->db[0]));
+	answer.forest = &t->forest;
+	r = writer_write(&t->writer, &answer);
+	return r < 0 ? r : session_status(s, &t->completeness);
+}
+
+static int find_target(struct tree *t, const char *pid)
+{
+	struct session *s = t->session;
+	int r = session_find(s, pid, &t->found);
+
+	/* A time chooses among those that had the pid. */
+	for (size_t i = t->found.count; r == 0 && s->flags.at && i-- > 0;) {
+		if (!moment_alive(&t->moment, t->found.item[i]))
+			process_list_remove(&t->found, i);
+	}
+	if (r == 0 && t->found.count == 0)
+		return fail(EXIT_NOTHING, "no process %s is recorded%s", pid,
+			    s->flags.at ? " as alive then" : "");
+	if (r == 0)
+		t->target = t->found.item[t->found.count - 1];
+	return r;
+}
+
+static int collect(struct tree *t, const char *pid)
+{
+	int r;
+
+	if (!pid) {
+		r = collect_all(t);
+		if (r == 0 && t->shown.count == 0)
+			return fail(EXIT_NOTHING, "no process matches");
+		return r;
+	}
+	r = find_target(t, pid);
+	if (r != 0)
+		return r;
+	r = collect_target(t);
+	if (r < 0)
+		r = fail_database(query_path(t->target->db), r, query_errmsg(t->target->db));
+	return r;
+}
+
+static int run(struct session *s)
+{
+	struct tree t = {.session = s, .moment = {s->flags.at_unix_ns}};
+	const char *pid = s->flags.pid.count ? s->flags.pid.item[0] : NULL;
+	unsigned int pids = s->flags.pid.count + (unsigned int)s->flags.operand_count;
+	int r;
+
+	if (!pid && s->flags.operand_count)
+		pid = s->flags.operands[0];
+	if (pids > 1)
+		return usage("tree takes one process; of several, select with other options");
+	r = session_writer(s, &t.writer);
+	if (r == 0)
+		r = selection_init(&t.selection, s);
+	if (r == 0 && !pid && !t.selection.any && !s->flags.at)
+		r = usage("tree needs --pid N, --at TIME, or something to select by");
+	if (r == 0)
+		r = collect(&t, pid);
+	if (r == 0)
+		r = show(&t);
+	tree_deinit(&t);
+	return r;
+}
+
+const struct command cmd_tree = {
+	.name = "tree",
+	.operands = "PID[@START]",
+	.summary = "ancestors and descendants of a process, dead or alive",
+	.help = "Shows the line from pid 1 to the process and all below it: start, life, end, "
+		"what\n"
+		"it executed. (fork): never called exec, shows what it inherited. Of a pid used\n"
+		"again the newest; PID@START names another. Without a pid: all that match.\n",
+	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_TARGET | FLAGS_TREE | FLAGS_FOLD |
+		   FLAGS_SELECT,
+	.run = run,
+};

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/complete.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/escape.h"
+#include "cli/timespec.h"
+#include "schema/cleanup.h"
+
+/*
+ * A daemon that still runs is believed up to now if it gave a sign of life this recently. It gives
+ * one with every commit, and on an idle node now and then.
+ */
+#define ALIVE_NS (60 * NS_PER_SEC)
+
+void completeness_deinit(struct completeness *c)
+{
+	free(c->item);
+	*c = (struct completeness){0};
+}
+
+const char *missing_kind_name(enum missing_kind kind)
+{
+	static const char *const names[] = {
+		[MISSING_GAP] = "gap",
+		[MISSING_NOT_RECORDED] = "not-recorded",
+		[MISSING_TRUNCATED] = "truncated",
+		[MISSING_PRUNED] = "pruned",
+		[MISSING_LIMIT] = "limit",
+	};
+
+	return names[kind];
+}
+
+static struct missing *add(struct completeness *c, enum missing_kind kind)
+{
+	if (c->count == c->size) {
+		size_t size = c->size ? c->size * 2 : 8;
+		struct missing *more = reallocarray(c->item, size, sizeof(*more));
+
+		if (!more)
+			return NULL;
+		c->item = more;
+		c->size = size;
+	}
+	c->item[c->count] = (struct missing){
+		.kind = kind,
+		.from_unix_ns = UNKNOWN,
+		.to_unix_ns = UNKNOWN,
+		.lost = UNKNOWN,
+	};
+	return &c->item[c->count++];
+}
+
+/* Which of the processes shown lived in that time: what is missing may be theirs. */
+static void find_touched(struct missing *m, const struct query *q, const struct process_list *shown)
+{
+	for (size_t i = 0; shown && i < shown->count; i++) {
+		const struct process *p = shown->item[i];
+
+		if (p->db != q || (m->to_unix_ns != UNKNOWN && p->start_unix_ns > m->to_unix_ns))
+			continue;
+		if (m->from_unix_ns != UNKNOWN && p->end_unix_ns != UNKNOWN &&
+		    p->end_unix_ns < m->from_unix_ns)
+			continue;
+		if (!m->process)
+			m->process = p;
+		m->count++;
+	}
+	if (m->count)
+		snprintf(m->touches, sizeof(m->touches),
+			 "children, execs or ends of the %" PRId64 " shown that lived then",
+			 m->count);
+	else
+		snprintf(m->touches, sizeof(m->touches), "whole processes");
+}
+
+static int add_gaps(struct completeness *c, struct query *q, const struct boot_range *range,
+		    const struct process_list *shown)
+{
+	struct gap *gaps;
+	size_t count;
+	int r = query_gaps(q, range, &gaps, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct missing *m;
+
+		/* What was rebuilt is in the answer, marked as recovered. */
+		if (gaps[i].lost == 0)
+			continue;
+		m = add(c, MISSING_GAP);
+		if (!m)
+			return -ENOMEM;
+		m->cause = gaps[i].cause;
+		m->from_unix_ns = gaps[i].from_unix_ns;
+		m->to_unix_ns = gaps[i].to_unix_ns;
+		m->lost = gaps[i].lost;
+		m->recovered = gaps[i].recovered;
+		find_touched(m, q, shown);
+	}
+	return r;
+}
+
+struct span {
+	int64_t from, to;
+};
+
+static int compare_spans(const void *first, const void *second)
+{
+	const struct span *a = first, *b = second;
+
+	return a->from < b->from ? -1 : a->from > b->from;
+}
+
+/* The boot that this machine runs now; "" where that is not known. */
+static void read_boot_id(char *out, size_t size)
+{
+	CLEANUP_FCLOSE FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(out, (int)size, file))
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
+/*
+ * Until when a run recorded. Where another followed in the same boot, up to that one: the programs
+ * stayed attached and the ring kept what happened, or the daemon has written a gap for the time
+ * between.
+ */
+static int64_t run_end(const struct recorder_run *run, const struct recorder_run *next, int64_t now)
+{
+	int64_t last = run->stopped_boot_ns == UNKNOWN ? run->last_boot_ns : run->stopped_boot_ns;
+	int64_t end = boot_to_unix(run->boot, last);
+	char boot_id[64];
+
+	if (next && next->boot == run->boot)
+		return boot_to_unix(run->boot, next->started_boot_ns);
+	if (run->ended || end == UNKNOWN || now - end > ALIVE_NS || now < end)
+		return end;
+	read_boot_id(boot_id, sizeof(boot_id));
+	return strcmp(boot_id, run->boot->boot_id) == 0 ? now : end;
+}
+
+static int add_not_recorded(struct completeness *c, struct query *q, int64_t from, int64_t to,
+			    const struct process_list *shown)
+{
+	struct missing *m = add(c, MISSING_NOT_RECORDED);
+
+	if (!m)
+		return -ENOMEM;
+	m->from_unix_ns = from;
+	m->to_unix_ns = to;
+	find_touched(m, q, shown);
+	return 0;
+}
+
+/* What of [since, until) no span covers. */
+static int add_uncovered(struct completeness *c, struct query *q, struct span *spans, size_t count,
+			 int64_t since, int64_t until, const struct process_list *shown)
+{
+	int64_t covered = since;
+	int r = 0;
+
+	qsort(spans, count, sizeof(*spans), compare_spans);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		int64_t from = spans[i].from;
+
+		if (covered != UNKNOWN && from > covered && (until == UNKNOWN || covered < until))
+			r = add_not_recorded(c, q, covered,
+					     until != UNKNOWN && from > until ? until : from,
+					     shown);
+		if (covered == UNKNOWN || spans[i].to > covered)
+			covered = spans[i].to;
+	}
+	if (r == 0 && until != UNKNOWN && (covered == UNKNOWN || covered < until))
+		r = add_not_recorded(c, q, covered, until, shown);
+	return r;
+}
+
+static int add_downtime(struct completeness *c, struct query *q, int64_t since, int64_t until,
+			int64_t now, const struct process_list *shown)
+{
+	CLEANUP_FREE struct span *spans = NULL;
+	struct recorder_run *runs;
+	size_t count, used = 0, told = c->count;
+	int r = query_runs(q, &runs, &count);
+
+	if (r < 0)
+		return r;
+	spans = calloc(count + told + 1, sizeof(*spans));
+	if (!spans)
+		return -ENOMEM;
+	/* What a gap tells need not be told again. */
+	for (size_t i = 0; i < told; i++) {
+		const struct missing *m = &c->item[i];
+
+		if (m->kind == MISSING_GAP && m->from_unix_ns != UNKNOWN &&
+		    m->to_unix_ns != UNKNOWN)
+			spans[used++] = (struct span){m->from_unix_ns, m->to_unix_ns};
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct recorder_run *next = i + 1 < count ? &runs[i + 1] : NULL;
+		struct span span = {boot_to_unix(runs[i].boot, runs[i].started_boot_ns),
+				    run_end(&runs[i], next, now)};
+
+		if (runs[i].filter)
+			c->filter = runs[i].filter;
+		if (span.from != UNKNOWN && span.to != UNKNOWN)
+			spans[used++] = span;
+	}
+	/* Nobody can have recorded what is yet to come. */
+	if (until != UNKNOWN && until > now)
+		until = now;
+	if (used == 0)
+		return add_not_recorded(c, q, since, until, shown);
+	return add_uncovered(c, q, spans, used, since, until, shown);
+}
+
+int completeness_add_range(struct completeness *c, struct query *q, int64_t since_unix_ns,
+			   int64_t until_unix_ns, int64_t now_unix_ns,
+			   const struct process_list *shown)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	size_t count;
+	int r = query_ranges(q, since_unix_ns, until_unix_ns, &ranges, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_gaps(c, q, &ranges[i], shown);
+	if (r == 0)
+		r = add_downtime(c, q, since_unix_ns, until_unix_ns, now_unix_ns, shown);
+	return r;
+}
+
+static bool any_truncated(const struct process *p)
+{
+	for (size_t i = 0; i < p->exec_count; i++) {
+		if (p->execs[i].image && image_truncated(p->execs[i].image))
+			return true;
+	}
+	return p->image && image_truncated(p->image);
+}
+
+static void count(struct missing *m, const struct process *p, int64_t number)
+{
+	const char *comm = process_comm(p);
+	struct buffer name = {0};
+
+	if (m->count == 0) {
+		escape_text(&name, comm, strnlen(comm, 16), true);
+		snprintf(m->name, sizeof(m->name), "%s(%" PRId64 ")", name.data ? name.data : "",
+			 p->pid);
+		buffer_deinit(&name);
+	}
+	m->count += number;
+}
+
+int completeness_count_process(struct completeness *c, const struct process *p)
+{
+	if (any_truncated(p))
+		count(&c->truncated, p, 1);
+	if (p->pruned_children)
+		count(&c->pruned, p, p->pruned_children);
+	return 0;
+}
+
+static int add_counted(struct completeness *c, const struct missing *counted,
+		       enum missing_kind kind, const char *touches)
+{
+	struct missing *m;
+
+	if (counted->count == 0)
+		return 0;
+	m = add(c, kind);
+	if (!m)
+		return -ENOMEM;
+	m->count = counted->count;
+	memcpy(m->name, counted->name, sizeof(m->name));
+	snprintf(m->touches, sizeof(m->touches), "%s", touches);
+	return 0;
+}
+
+int completeness_end_processes(struct completeness *c)
+{
+	int r = add_counted(c, &c->truncated, MISSING_TRUNCATED,
+			    "the rest of command lines or paths");
+
+	return r < 0 ? r
+		     : add_counted(c, &c->pruned, MISSING_PRUNED, "children of processes shown");
+}
+
+int completeness_add_processes(struct completeness *c, const struct process_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		completeness_count_process(c, list->item[i]);
+	return completeness_end_processes(c);
+}
+
+int completeness_add_limit(struct completeness *c, int64_t count)
+{
+	struct missing *m = add(c, MISSING_LIMIT);
+
+	if (!m)
+		return -ENOMEM;
+	m->count = count;
+	snprintf(m->touches, sizeof(m->touches), "results beyond the first %" PRId64, count);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an answer cannot know: gaps, times without a recorder, values cut short, rows that retention
+ * removed. `complete` is a claim; it is made only when nothing of these touches the answer.
+ */
+#ifndef LINEAGED_CLI_COMPLETE_H
+#define LINEAGED_CLI_COMPLETE_H
+
+#include "cli/query.h"
+
+enum missing_kind {
+	MISSING_GAP,	      /* events that could not be delivered */
+	MISSING_NOT_RECORDED, /* no lineaged was recording */
+	MISSING_TRUNCATED,    /* a value of a process shown is not whole */
+	MISSING_PRUNED,	      /* retention removed children of a process shown */
+	MISSING_LIMIT,	      /* the question itself asked for less (--limit) */
+};
+
+struct missing {
+	enum missing_kind kind;
+	const char *cause;		  /* of a gap, as stored */
+	int64_t from_unix_ns, to_unix_ns; /* UNKNOWN: unbounded, or no time */
+	int64_t lost, recovered;       /* events missing (UNKNOWN: cannot be known), and rebuilt */
+	int64_t count;		       /* processes, values */
+	const struct process *process; /* the first one that it touches, NULL: any */
+	char name[80];		       /* of that process, as "bash(990)", escaped */
+	char touches[160];	       /* which part of the answer, in words */
+};
+
+struct completeness {
+	struct missing *item;
+	size_t count, size;
+	const char *filter; /* only this was recorded, in words; NULL: the whole node */
+	struct missing truncated, pruned; /* being counted, until completeness_end_processes() */
+};
+
+static inline bool is_complete(const struct completeness *c)
+{
+	return c->count == 0;
+}
+
+void completeness_deinit(struct completeness *completeness);
+/* "gap", "not-recorded", "truncated", "pruned", "limit". */
+const char *missing_kind_name(enum missing_kind kind);
+
+/*
+ * Loss in a range of time: gaps, and times when nothing recorded. UNKNOWN: as far as there are
+ * records. `shown` tells which processes of the answer lived then.
+ */
+int completeness_add_range(struct completeness *completeness, struct query *query,
+			   int64_t since_unix_ns, int64_t until_unix_ns, int64_t now_unix_ns,
+			   const struct process_list *shown);
+/*
+ * Truncated values and pruned children of what is shown: one by one and then the sum, or of a list
+ * at once. Needs query_load_pruned().
+ */
+int completeness_count_process(struct completeness *completeness, const struct process *p);
+int completeness_end_processes(struct completeness *completeness);
+int completeness_add_processes(struct completeness *completeness, const struct process_list *list);
+/* The answer was cut off after `count` results. */
+int completeness_add_limit(struct completeness *completeness, int64_t count);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists of processes that several verbs put together the same way. */
+#ifndef LINEAGED_CLI_GATHER_H
+#define LINEAGED_CLI_GATHER_H
+
+#include "cli/select.h"
+
+/* Appends the ancestors of everything from `first` on, each once; they are not selected. */
+int gather_context(struct query *query, struct process_list *list, size_t first);
+/* Appends what matches of the whole database and is in the time asked for; marks it selected. */
+int gather_matching(struct session *session, struct selection *selection, struct query *query,
+		    struct process_list *list);
+/* Drops from `first` on what does not match; marks the rest selected. */
+int gather_filter(struct selection *selection, struct process_list *list, size_t first);
+/* Appends who was alive at that time. */
+int gather_alive_at(struct session *session, struct query *query, int64_t unix_ns,
+		    struct process_list *list);
+/*
+ * Calls back for each process that matches and has an event in [since, until): by the indexes where
+ * a time is given, else over all rows. p lasts until the callback returns; its images are loaded.
+ */
+int gather_each(struct session *session, struct selection *selection, struct query *query,
+		int64_t since_unix_ns, int64_t until_unix_ns,
+		int (*fn)(struct process *p, void *userdata), void *userdata);
+/* Earlier images and pruned children of everything on the list. */
+int gather_details(struct query *query, struct process_list *list);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lineage.db opened for reading, and the questions that its indexes answer.
+ *
+ * Everything handed out belongs to the query and lives until query_free(), except what a scan
+ * yields. A process has one struct per database: asking twice for an id gives the same pointer.
+ * Returns 0, a negative errno or SCHEMA_E_*; iterators give 0 for a row and 1 at the end.
+ * Only query*.c know SQL. Nothing here writes, formats or decides what is shown.
+ */
+#ifndef LINEAGED_CLI_QUERY_H
+#define LINEAGED_CLI_QUERY_H
+
+#include "cli/process.h"
+
+struct query;
+
+/* How much of each process is read: LINE is what one line of a tree needs. */
+enum query_detail { QUERY_DETAIL_LINE, QUERY_DETAIL_FULL };
+
+int query_open(const char *path, enum query_detail detail, struct query **ret_query);
+void query_free(struct query *query);
+const char *query_path(const struct query *query);
+/* What SQLite said last, for SCHEMA_E_SQLITE. */
+const char *query_errmsg(const struct query *query);
+/* For verbs that speak SQL themselves; the handle stays the query's. */
+sqlite3 *query_handle(struct query *query);
+
+/* Boots in the order of recording. */
+size_t query_boots(const struct query *query, const struct boot **ret_boots);
+const struct boot *query_boot(const struct query *query, int number);
+int64_t boot_to_unix(const struct boot *boot, int64_t boot_ns);
+
+/* A range of boot time, from included, to not. */
+struct boot_range {
+	const struct boot *boot;
+	int64_t from_ns, to_ns;
+};
+
+/*
+ * [since, until) of wall clock as ranges of boot time, in order; a clock step may give several per
+ * boot. UNKNOWN means unbounded. *ret_ranges is the caller's (free).
+ */
+int query_ranges(const struct query *query, int64_t since_unix_ns, int64_t until_unix_ns,
+		 struct boot_range **ret_ranges, size_t *ret_count);
+
+struct process_list {
+	struct process **item;
+	size_t count, size;
+};
+
+int process_list_add(struct process_list *list, struct process *p);
+void process_list_remove(struct process_list *list, size_t index);
+void process_list_deinit(struct process_list *list);
+/* Keeps the first of those that are in it more than once. */
+void process_list_unique(struct process_list *list);
+/* By database, boot, start, pid, id. */
+void process_list_sort(struct process_list *list);
+
+/* 1: there is no such row. */
+int query_process(struct query *query, int64_t process_id, struct process **ret_process);
+/* All that ever had this pid, oldest first. */
+int query_by_pid(struct query *query, int64_t pid, struct process_list *list);
+/* Those that had no end when last seen, of one boot. */
+int query_alive(struct query *query, const struct boot *boot, struct process_list *list);
+/* Appends the descendants of p, level by level, down to `depth` levels (0: all). */
+int query_descendants(struct query *query, struct process *p, unsigned int depth,
+		      struct process_list *list);
+/* Appends parent, grandparent and so on, at most `limit` (0: all). Ends at a loop in damaged data.
+ */
+int query_ancestors(struct query *query, struct process *p, unsigned int limit,
+		    struct process_list *list);
+/* Processes with a start, exec or end in the range. */
+int query_window(struct query *query, const struct boot_range *range, struct process_list *list);
+/* Processes that started before the range and had not ended after it, at most `limit` (0: all). */
+int query_running(struct query *query, const struct boot_range *range, struct process_list *list);
+int query_count_running(struct query *query, const struct boot_range *range, int64_t *ret_count);
+
+/* Fills execs of every process of the list. */
+int query_load_execs(struct query *query, struct process_list *list);
+/* Fills pruned_children of every process of the list. */
+int query_load_pruned(struct query *query, struct process_list *list);
+
+/*
+ * Every process, in the order of recording. Memory does not grow with the database: the next call
+ * may invalidate everything that the query has handed out but boots. Who wants more keeps ids.
+ */
+struct query_scan;
+int query_scan_open(struct query *query, bool newest_first, struct query_scan **ret_scan);
+int query_scan_next(struct query_scan *scan, struct process *ret_process);
+void query_scan_free(struct query_scan *scan);
+
+/*
+ * Ends the transaction and begins another, to see what has been written since. 1: nothing has; else
+ * everything handed out but boots is invalid.
+ */
+int query_refresh(struct query *query);
+/* The process_id recorded last. */
+int query_newest(struct query *query, int64_t *ret_id);
+/* Those recorded after this process_id. */
+int query_newer(struct query *query, int64_t process_id, struct process_list *list);
+
+/* Reads the earlier images of one process; into the arena of the query. */
+int query_execs_of(struct query *query, struct process *p);
+
+struct exec_failure {
+	const struct process *process;
+	int64_t boot_ns, unix_ns;
+	int64_t cpu, seq, error;
+	enum provenance provenance;
+	const struct image *image;
+};
+
+int query_failures_of(struct query *query, struct process *p, struct exec_failure **ret_failures,
+		      size_t *ret_count);
+
+/* Loss and runs, for completeness. */
+struct gap {
+	const struct boot *boot;
+	const char *cause, *detail;
+	int64_t cpu, from_boot_ns, to_boot_ns, from_unix_ns, to_unix_ns;
+	int64_t lost;	   /* events that are missing; UNKNOWN: cannot be known */
+	int64_t recovered; /* events that were rebuilt, not counted in lost */
+};
+
+struct recorder_run {
+	const struct boot *boot;
+	const char *version, *config_hash, *kernel, *filter, *ended;
+	int64_t started_boot_ns, last_boot_ns, stopped_boot_ns;
+};
+
+/* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
+int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
+	       size_t *ret_count);
+int query_runs(struct query *query, struct recorder_run **ret_runs, size_t *ret_count);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows are copied as they are, by connections of their own: the source is only read. */
+#include "cli/query_export.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/query_internal.h"
+#include "schema/cleanup.h"
+
+#define IN_WANTED   "IN (SELECT id FROM temp.wanted)"
+#define WANTED_ROW  "process_row WHERE process_id " IN_WANTED
+#define WANTED_EXEC "exec_row WHERE process_id " IN_WANTED
+#define OF_BOOTS    " WHERE boot IN (SELECT boot FROM " WANTED_ROW ")"
+#define CONTEXTS                                                                        \
+	"SELECT context FROM " WANTED_ROW " UNION SELECT exec_context FROM " WANTED_ROW \
+	" UNION SELECT context FROM " WANTED_EXEC
+#define IMAGES                                                                  \
+	"SELECT image FROM " WANTED_ROW " UNION SELECT image FROM " WANTED_EXEC \
+	" UNION SELECT image FROM exec_failure_row WHERE process_id " IN_WANTED
+
+/* In the order of their keys, so that the same question gives the same file. */
+static const struct {
+	const char *table, *select;
+} copies[] = {
+	{"boot", "SELECT * FROM boot" OF_BOOTS " ORDER BY boot"},
+	{"clock", "SELECT * FROM clock" OF_BOOTS " ORDER BY boot, from_boot_ns"},
+	{"recorder_row", "SELECT * FROM recorder_row" OF_BOOTS " ORDER BY run"},
+	{"gap_row", "SELECT * FROM gap_row" OF_BOOTS " ORDER BY gap_id"},
+	{"cpu_position", "SELECT * FROM cpu_position" OF_BOOTS " ORDER BY boot, cpu"},
+	{"process_row", "SELECT * FROM " WANTED_ROW " ORDER BY process_id"},
+	{"exec_row", "SELECT * FROM " WANTED_EXEC " ORDER BY exec_id"},
+	{"exec_failure_row",
+	 "SELECT * FROM exec_failure_row WHERE process_id " IN_WANTED " ORDER BY failure_id"},
+	{"image", "SELECT * FROM image WHERE image IN (" IMAGES ") ORDER BY image"},
+	{"context", "SELECT * FROM context WHERE context IN (" CONTEXTS ") ORDER BY context"},
+	{"cgroup",
+	 "SELECT * FROM cgroup WHERE cgroup IN (SELECT cgroup FROM context WHERE context IN "
+	 "(" CONTEXTS ") UNION SELECT cgroup_v1 FROM context WHERE context IN (" CONTEXTS
+	 ")) ORDER BY cgroup"},
+	{"text", "SELECT * FROM text WHERE text IN (SELECT exe FROM image WHERE image IN (" IMAGES
+		 ") UNION SELECT filename FROM image WHERE image IN (" IMAGES
+		 ") UNION SELECT interpreter FROM image WHERE image IN (" IMAGES
+		 ") UNION SELECT comm FROM " WANTED_ROW " UNION SELECT cwd FROM " WANTED_ROW
+		 " UNION SELECT comm FROM " WANTED_EXEC " UNION SELECT cwd FROM " WANTED_EXEC
+		 ") ORDER BY text"},
+	/* Children that retention removed, and then those that are left out here. */
+	{"pruned_row",
+	 "SELECT parent_id, sum(processes), min(boot), min(from_boot_ns), max(to_boot_ns) FROM ("
+	 "SELECT parent_id, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row "
+	 "WHERE parent_id " IN_WANTED " UNION ALL "
+	 "SELECT parent_id, count(*), boot, min(start_boot_ns), max(start_boot_ns) "
+	 "FROM process_row WHERE parent_id " IN_WANTED " AND process_id NOT " IN_WANTED
+	 " GROUP BY parent_id) GROUP BY parent_id ORDER BY parent_id"},
+};
+
+static const char zones_sql[] =
+	"INSERT INTO zone SELECT process_id >> 12, boot, min(start_boot_ns), max(start_boot_ns) "
+	"FROM process_row GROUP BY 1, 2";
+
+/* Numbers whose rows are not here: as after retention, so that the sums come out. */
+static const char positions_sql[] =
+	"UPDATE cpu_position SET pruned = max(0, next_seq - first_seq - unseen"
+	" - (SELECT coalesce(sum(lost), 0) FROM gap_row g"
+	"    WHERE g.boot = cpu_position.boot AND g.cpu = cpu_position.cpu)"
+	" - (SELECT count(*) FROM process_row p WHERE p.boot = cpu_position.boot"
+	"    AND p.fork_cpu = cpu_position.cpu AND p.fork_seq IS NOT NULL)"
+	" - (SELECT count(*) FROM process_row p WHERE p.boot = cpu_position.boot"
+	"    AND p.exec_cpu = cpu_position.cpu AND p.exec_seq IS NOT NULL)"
+	" - (SELECT count(*) FROM process_row p WHERE p.boot = cpu_position.boot"
+	"    AND p.end_cpu = cpu_position.cpu AND p.end_seq IS NOT NULL)"
+	" - (SELECT count(*) FROM exec_row e WHERE e.boot = cpu_position.boot"
+	"    AND e.cpu = cpu_position.cpu AND e.seq IS NOT NULL)"
+	" - (SELECT count(*) FROM exec_failure_row f WHERE f.boot = cpu_position.boot"
+	"    AND f.cpu = cpu_position.cpu AND f.seq IS NOT NULL))";
+
+static int mark_wanted(struct query *q, const struct process_list *list)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r = schema_exec(q->db, "CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY)");
+
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(
+			q->db, "INSERT OR IGNORE INTO temp.wanted VALUES (?1)", -1, &stmt, NULL));
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		sqlite3_bind_int64(stmt, 1, list->item[i]->id);
+		if (sqlite3_step(stmt) != SQLITE_DONE)
+			r = SCHEMA_E_SQLITE;
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+static int step_copy(sqlite3_stmt *from, sqlite3_stmt *to)
+{
+	int rc;
+
+	for (int i = 0; i < sqlite3_column_count(from); i++)
+		sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
+	rc = sqlite3_step(to);
+	sqlite3_reset(to);
+	return rc == SQLITE_DONE ? 0 : schema_error(rc);
+}
+
+static int copy_table(sqlite3 *from, sqlite3 *to, const char *table, const char *select)
+{
+	sqlite3_stmt *read = NULL, *write = NULL;
+	struct buffer sql = {0};
+	int rc = sqlite3_prepare_v2(from, select, -1, &read, NULL), r = schema_error(rc);
+
+	buffer_printf(&sql, "INSERT INTO %s VALUES (?", table);
+	for (int i = 1; r == 0 && i < sqlite3_column_count(read); i++)
+		buffer_puts(&sql, ",?");
+	buffer_putc(&sql, ')');
+	if (r == 0)
+		r = sql.failed ? -ENOMEM
+			       : schema_error(sqlite3_prepare_v2(to, sql.data, -1, &write, NULL));
+	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW)
+		r = step_copy(read, write);
+	if (r == 0 && rc != SQLITE_DONE)
+		r = schema_error(rc);
+	sqlite3_finalize(read);
+	sqlite3_finalize(write);
+	buffer_deinit(&sql);
+	return r;
+}
+
+/* Times of which nothing was taken are gaps of this file. */
+static int add_gaps(struct query *q, sqlite3 *to, int64_t since, int64_t until)
+{
+	static const char sql[] =
+		"INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) "
+		"SELECT boot, 'not_exported', ?2, min(?3, last), 'outside the time exported' FROM "
+		"(SELECT boot, max(last_boot_ns) AS last FROM recorder_row WHERE boot = ?1 "
+		"GROUP BY boot) WHERE last > ?2";
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	sqlite3_stmt *stmt = NULL;
+	size_t count = 0;
+	int r = query_ranges(q, since, until, &ranges, &count);
+
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(to, sql, -1, &stmt, NULL));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		sqlite3_bind_int(stmt, 1, ranges[i].boot->number);
+		sqlite3_bind_int64(stmt, 2, ranges[i].from_ns > 0 ? ranges[i].from_ns : 0);
+		sqlite3_bind_int64(stmt, 3, ranges[i].to_ns);
+		if (sqlite3_step(stmt) != SQLITE_DONE)
+			r = SCHEMA_E_SQLITE;
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+static int add_filter(sqlite3 *to, const char *filter)
+{
+	char *sql =
+		sqlite3_mprintf("UPDATE recorder_row SET filter = coalesce(filter || '; ', '') || "
+				"'exported only ' || %Q",
+				filter);
+	int r = sql ? schema_exec(to, sql) : -ENOMEM;
+
+	sqlite3_free(sql);
+	return r;
+}
+
+/* argv as JSON, in memory; the caller's (free). */
+static int make_json(const struct buffer *argv, char **ret_text)
+{
+	CLEANUP_FREE char *text = NULL;
+	struct json json;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	json_begin(&json, out, 0);
+	json_array_begin(&json, NULL);
+	for (size_t at = 0; at < argv->length; at += strlen(argv->data + at) + 1)
+		json_string(&json, NULL, argv->data + at, strlen(argv->data + at));
+	json_array_end(&json);
+	r = json_flush(&json);
+	json_deinit(&json);
+	if (fclose(out) != 0)
+		r = -ENOMEM;
+	if (r == 0)
+		*ret_text = TAKE_PTR(text);
+	return r;
+}
+
+/* What was truncated stays so: the true length grows or shrinks with the words. */
+static int store_args(sqlite3_stmt *update, int64_t id, const struct image *image,
+		      const struct buffer *argv)
+{
+	CLEANUP_FREE char *text = NULL;
+	int64_t old = image->args_raw ? (int64_t)image->args_raw_length : image->args_bytes;
+	int rc, r = make_json(argv, &text);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_text(update, 1, text, -1, SQLITE_STATIC);
+	if (image->args_raw)
+		sqlite3_bind_blob(update, 2, argv->data, (int)argv->length, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(update, 2);
+	sqlite3_bind_int64(update, 3, image->args_bytes - old + (int64_t)argv->length);
+	sqlite3_bind_int64(update, 4, id);
+	rc = sqlite3_step(update);
+	sqlite3_reset(update);
+	sqlite3_clear_bindings(update);
+	return rc == SQLITE_DONE ? 0 : schema_error(rc);
+}
+
+static int redact_args(sqlite3 *to, struct redact *redact)
+{
+	sqlite3_stmt *read = NULL, *update = NULL;
+	struct buffer argv = {0};
+	int rc = sqlite3_prepare_v2(to, "SELECT image, args, args_raw, args_bytes FROM image", -1,
+				    &read, NULL);
+	int r = schema_error(rc);
+
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(to,
+						    "UPDATE image SET args = ?1, args_raw = ?2, "
+						    "args_bytes = ?3 WHERE image = ?4",
+						    -1, &update, NULL));
+	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW) {
+		struct image image = {
+			.args = (const char *)sqlite3_column_text(read, 1),
+			.args_length = (size_t)sqlite3_column_bytes(read, 1),
+			.args_raw = sqlite3_column_blob(read, 2),
+			.args_raw_length = (size_t)sqlite3_column_bytes(read, 2),
+			.args_bytes = sqlite3_column_int64(read, 3),
+		};
+
+		r = redact_image(redact, &image, &argv);
+		if (r == 1)
+			r = store_args(update, sqlite3_column_int64(read, 0), &image, &argv);
+	}
+	sqlite3_finalize(read);
+	sqlite3_finalize(update);
+	buffer_deinit(&argv);
+	return r;
+}
+
+/* Column 1 of the rows that select gives; column 0 is their key. */
+static int redact_columns(sqlite3 *to, struct redact *redact, const char *select,
+			  const char *change)
+{
+	sqlite3_stmt *read = NULL, *update = NULL;
+	struct buffer text = {0};
+	int rc = sqlite3_prepare_v2(to, select, -1, &read, NULL), r = schema_error(rc);
+
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(to, change, -1, &update, NULL));
+	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW) {
+		bool blob = sqlite3_column_type(read, 1) == SQLITE_BLOB;
+
+		buffer_clear(&text);
+		buffer_add(&text, sqlite3_column_blob(read, 1),
+			   (size_t)sqlite3_column_bytes(read, 1));
+		r = redact_text(redact, &text);
+		if (r != 1)
+			continue;
+		if (blob)
+			sqlite3_bind_blob(update, 1, text.data, (int)text.length, SQLITE_TRANSIENT);
+		else
+			sqlite3_bind_text(update, 1, text.data, (int)text.length, SQLITE_TRANSIENT);
+		sqlite3_bind_int64(update, 2, sqlite3_column_int64(read, 0));
+		r = sqlite3_step(update) == SQLITE_DONE ? 0 : SCHEMA_E_SQLITE;
+		sqlite3_reset(update);
+	}
+	sqlite3_finalize(read);
+	sqlite3_finalize(update);
+	buffer_deinit(&text);
+	return r;
+}
+
+static int redact_everything(sqlite3 *to, struct redact *redact)
+{
+	static const struct {
+		const char *select, *change;
+	} columns[] = {
+		{"SELECT text, value FROM text", "UPDATE text SET value = ?1 WHERE text = ?2"},
+		{"SELECT text, raw FROM text WHERE raw IS NOT NULL",
+		 "UPDATE text SET raw = ?1 WHERE text = ?2"},
+		{"SELECT image, comm FROM image WHERE comm IS NOT NULL",
+		 "UPDATE image SET comm = ?1 WHERE image = ?2"},
+	};
+	int r = redact_args(to, redact);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(columns); i++)
+		r = redact_columns(to, redact, columns[i].select, columns[i].change);
+	return r;
+}
+
+static int64_t count_rows(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int64_t count = 0;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		count = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return count;
+}
+
+static int fill(struct query *q, sqlite3 *to, struct query_export *e)
+{
+	/* What is redacted must not stay in free space. */
+	int r = schema_exec(to, "PRAGMA secure_delete = ON; BEGIN");
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(copies); i++)
+		r = copy_table(q->db, to, copies[i].table, copies[i].select);
+	if (r == 0)
+		r = schema_exec(to, zones_sql);
+	if (r == 0)
+		r = schema_exec(to, positions_sql);
+	if (r == 0 && e->since_unix_ns != UNKNOWN)
+		r = add_gaps(q, to, UNKNOWN, e->since_unix_ns);
+	if (r == 0 && e->until_unix_ns != UNKNOWN)
+		r = add_gaps(q, to, e->until_unix_ns, UNKNOWN);
+	if (r == 0 && e->filter)
+		r = add_filter(to, e->filter);
+	if (r == 0 && e->redact)
+		r = redact_everything(to, e->redact);
+	if (r == 0)
+		r = schema_exec(to, "COMMIT");
+	e->processes = count_rows(to, "SELECT count(*) FROM process_row");
+	e->execs = count_rows(to, "SELECT count(*) FROM exec_row");
+	e->failures = count_rows(to, "SELECT count(*) FROM exec_failure_row");
+	e->images = count_rows(to, "SELECT count(*) FROM image");
+	e->left_out = count_rows(to, "SELECT coalesce(sum(processes), 0) FROM pruned_row");
+	return r;
+}
+
+/* One file, without the log beside it. */
+static int close_writer(sqlite3 *db, int r)
+{
+	int keep_wal = 0;
+
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
+	if (r == 0)
+		r = schema_exec(db, "VACUUM; PRAGMA journal_mode = DELETE");
+	sqlite3_close(db);
+	return r;
+}
+
+int query_export(struct query *q, const char *path, struct query_export *e)
+{
+	sqlite3 *to = NULL;
+	int r = mark_wanted(q, e->list);
+
+	if (r == 0)
+		r = schema_open_writer(path, &to);
+	if (r == 0)
+		r = close_writer(to, fill(q, to, e));
+	return r;
+}
+
+int query_export_seal(const char *path, const char *manifest, char digest[QUERY_DIGEST_SIZE])
+{
+	sqlite3 *db = NULL;
+	char *sql = NULL;
+	int r = schema_open_writer(path, &db);
+
+	if (r < 0)
+		return r;
+	sql = sqlite3_mprintf("INSERT INTO meta VALUES ('export.manifest', %Q)", manifest);
+	r = sql ? schema_exec(db, sql) : -ENOMEM;
+	sqlite3_free(sql);
+	if (r == 0)
+		r = query_digest(db, digest);
+	sql = r == 0 ? sqlite3_mprintf("INSERT INTO meta VALUES ('export.sha256', %Q)", digest)
+		     : NULL;
+	if (r == 0)
+		r = sql ? schema_exec(db, sql) : -ENOMEM;
+	sqlite3_free(sql);
+	return close_writer(db, r);
+}

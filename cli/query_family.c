@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who descends from a process and from whom it descends. Ends also in the rings of a damaged file.
+ */
+#include "cli/query_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Ids this close are asked for by one statement, though what lies between is a row, or the children
+ * of one, read for nothing: a step costs less than a seek.
+ */
+#define IDS_GAP_MAX 4
+
+static int compare_numbers(const void *first, const void *second)
+{
+	const int64_t *a = first, *b = second;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* A family while only its ids are known: rows are read at the end, in the order of the table. */
+struct family {
+	struct query *query;
+	struct process_list *list;
+	struct idmap seen; /* ids, of the process itself too */
+	int64_t *ids;
+	size_t count, size;
+};
+
+static int family_add(struct family *f, int64_t id)
+{
+	/* The map wants something that is not NULL. */
+	int r = idmap_put(&f->seen, id, f);
+
+	if (r < 0)
+		return r;
+	if (f->count == f->size) {
+		size_t size = f->size ? f->size * 2 : 64;
+		int64_t *more = reallocarray(f->ids, size, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		f->ids = more;
+		f->size = size;
+	}
+	f->ids[f->count++] = id;
+	return 0;
+}
+
+/* Children of the ids from first to last, of those that belong to the family and are not in it yet.
+ */
+static int add_children(struct family *f, int64_t first, int64_t last)
+{
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(f->query, QUERY_CHILDREN, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, first);
+	sqlite3_bind_int64(stmt, 2, last);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(stmt, 1);
+
+		if (idmap_get(&f->seen, sqlite3_column_int64(stmt, 0)) && !idmap_get(&f->seen, id))
+			r = family_add(f, id);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(stmt);
+	return r < 0 ? r : query_step_error(f->query, rc);
+}
+
+static int add_rows(struct family *f, int64_t first, int64_t last)
+{
+	struct process *p;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(f->query, QUERY_RANGE, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, first);
+	sqlite3_bind_int64(stmt, 2, last);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (!idmap_get(&f->seen, sqlite3_column_int64(stmt, 0)))
+			continue;
+		r = query_row(f->query, stmt, &p);
+		if (r == 0)
+			r = process_list_add(f->list, p);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(stmt);
+	return r < 0 ? r : query_step_error(f->query, rc);
+}
+
+/*
+ * Near ids, from first on, are asked for at once: most processes have no child, and asking costs
+ * more than stepping over a row.
+ */
+static int in_runs(struct family *f, size_t first, size_t end,
+		   int (*fn)(struct family *f, int64_t first, int64_t last))
+{
+	size_t next;
+	int r = 0;
+
+	qsort(f->ids + first, end - first, sizeof(*f->ids), compare_numbers);
+	for (; r == 0 && first < end; first = next) {
+		for (next = first + 1; next < end; next++) {
+			if (f->ids[next] - f->ids[next - 1] > IDS_GAP_MAX)
+				break;
+		}
+		r = fn(f, f->ids[first], f->ids[next - 1]);
+	}
+	return r;
+}
+
+int query_descendants(struct query *q, struct process *p, unsigned int depth,
+		      struct process_list *list)
+{
+	struct family f = {.query = q, .list = list};
+	size_t start = 0;
+	int r = family_add(&f, p->id);
+
+	for (unsigned int level = 0; r == 0 && start < f.count; level++) {
+		size_t end = f.count;
+
+		if (depth && level >= depth)
+			break;
+		r = in_runs(&f, start, end, add_children);
+		start = end;
+	}
+	/* The process itself only began it. */
+	if (r == 0 && f.count > 1) {
+		memmove(f.ids, f.ids + 1, --f.count * sizeof(*f.ids));
+		idmap_deinit(&f.seen);
+		for (size_t i = 0; r == 0 && i < f.count; i++)
+			r = idmap_put(&f.seen, f.ids[i], &f);
+		if (r == 0)
+			r = in_runs(&f, 0, f.count, add_rows);
+	}
+	idmap_deinit(&f.seen);
+	free(f.ids);
+	return r;
+}
+
+int query_ancestors(struct query *q, struct process *p, unsigned int limit,
+		    struct process_list *list)
+{
+	struct idmap seen = {0};
+	int r = idmap_put(&seen, p->id, p);
+
+	for (unsigned int n = 0; r == 0 && p->parent_id && (!limit || n < limit); n++) {
+		r = query_process(q, p->parent_id, &p);
+		if (r == 0 && idmap_get(&seen, p->id))
+			break;
+		if (r == 0)
+			r = idmap_put(&seen, p->id, p);
+		if (r == 0)
+			r = process_list_add(list, p);
+	}
+	idmap_deinit(&seen);
+	/* A parent that retention removed ends the line; it is counted elsewhere. */
+	return r > 0 ? 0 : r;
+}

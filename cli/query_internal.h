@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What query*.c share: the handle, the prepared statements, the dictionaries. Nobody else includes
+ * it.
+ */
+#ifndef LINEAGED_CLI_QUERY_INTERNAL_H
+#define LINEAGED_CLI_QUERY_INTERNAL_H
+
+#include "cli/arena.h"
+#include "cli/query.h"
+
+/*
+ * Every statement, once: X(name, SQL). A unit test prepares them all. They are prepared when first
+ * used, because a tree needs a few of them only.
+ */
+#define PROCESS_COLUMNS                                                                         \
+	"process_id,boot,pid,start_boot_ns,parent_id,creator_id,provenance,fork_cpu,fork_seq,"  \
+	"context,comm,ns_pid,pgid,exec_after_ns,exec_cpu,exec_seq,exec_context,exec_parent_id," \
+	"image,cwd,end_after_ns,end_cpu,end_seq,end_parent_id,status,user_us,system_us,"        \
+	"max_rss_kib "
+
+/* The same with what only QUERY_DETAIL_FULL reads left out: a column costs as much as a comparison.
+ */
+#define PROCESS_COLUMNS_LINE                                                                       \
+	"process_id,boot,pid,start_boot_ns,parent_id,creator_id,provenance,0,0,context,comm,0,0,"  \
+	"exec_after_ns,0,0,exec_context,exec_parent_id,image,NULL,end_after_ns,0,0,end_parent_id," \
+	"status,0,0,0 "
+
+#define EXEC_COLUMNS "process_id,boot_ns,provenance,cpu,seq,context,parent_id,image,cwd,comm,pgid "
+
+#define QUERY_STATEMENTS(X)                                                                        \
+	X(BOOTS, "SELECT boot,boot_id,hostname,machine,kernel FROM boot ORDER BY boot")            \
+	X(CLOCKS, "SELECT boot,from_boot_ns,offset_ns FROM clock ORDER BY boot,from_boot_ns")      \
+	X(TEXT, "SELECT value,raw FROM text WHERE text=?1")                                        \
+	X(IMAGE, "SELECT exe,filename,interpreter,comm,args,args_raw,args_count,args_bytes,"       \
+		 "flags,dev,inode FROM image WHERE image=?1")                                      \
+	X(CONTEXT, "SELECT uid,euid,suid,gid,egid,sgid,loginuid,sessionid,cap_effective,"          \
+		   "cap_permitted,sid,tty,pid_ns,mnt_ns,net_ns,user_ns,uts_ns,ipc_ns,"             \
+		   "cgroup_ns,pid_ns_level,cgroup,cgroup_v1 FROM context WHERE context=?1")        \
+	X(CGROUP, "SELECT path,container_id,runtime,container_name,image_name,pod_uid,pod_name,"   \
+		  "pod_namespace FROM cgroup WHERE cgroup=?1")                                     \
+	X(BY_ID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id=?1")                 \
+	X(BY_PID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE pid=?1")                       \
+	X(CHILDREN, "SELECT parent_id,process_id FROM process_row INDEXED BY process_children "    \
+		    "WHERE parent_id>=?1 AND parent_id<=?2")                                       \
+	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                     \
+		 "WHERE process_id>=?1 AND process_id<=?2")                                        \
+	X(ALIVE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_alive "            \
+		 "WHERE boot=?1 AND end_after_ns IS NULL")                                         \
+	X(ZONES, "SELECT zone FROM zone WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3 "   \
+		 "ORDER BY zone")                                                                  \
+	X(IN_ZONES, "SELECT " PROCESS_COLUMNS "FROM process_row "                                  \
+		    "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?5 AND " \
+		    "(start_boot_ns>=?4 OR "                                                       \
+		    "(start_boot_ns+end_after_ns>=?4 AND start_boot_ns+end_after_ns<?5) OR "       \
+		    "(start_boot_ns+exec_after_ns>=?4 AND start_boot_ns+exec_after_ns<?5))")       \
+	X(LATE_END, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "      \
+		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?2 AND "                        \
+		    "start_boot_ns+end_after_ns<?3 AND end_after_ns>10000000000")                  \
+	X(LATE_EXEC, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_exec "    \
+		     "WHERE boot=?1 AND start_boot_ns+exec_after_ns>=?2 AND "                      \
+		     "start_boot_ns+exec_after_ns<?3 AND exec_after_ns>10000000000")               \
+	X(EXEC_IN, "SELECT process_id FROM exec_row INDEXED BY exec_time "                         \
+		   "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3")                                 \
+	X(RUN_LATE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "      \
+		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                        \
+		    "end_after_ns>10000000000 AND process_id<?5 AND start_boot_ns<?2")             \
+	X(RUN_SHORT, "SELECT " PROCESS_COLUMNS "FROM process_row "                                 \
+		     "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 "    \
+		     "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")           \
+	X(COUNT_LATE, "SELECT count(*) FROM process_row INDEXED BY process_late_end "              \
+		      "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                      \
+		      "end_after_ns>10000000000 AND process_id<?4")                                \
+	X(COUNT_LATE_NEAR, "SELECT count(*) FROM process_row INDEXED BY process_late_end "         \
+			   "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                 \
+			   "end_after_ns>10000000000 AND process_id>=?4 AND process_id<?5 "        \
+			   "AND start_boot_ns<?2")                                                 \
+	X(COUNT_SHORT, "SELECT count(*) FROM process_row "                                         \
+		       "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 "  \
+		       "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")         \
+	X(COUNT_ALIVE, "SELECT count(*) FROM process_row INDEXED BY process_alive "                \
+		       "WHERE boot=?1 AND end_after_ns IS NULL AND start_boot_ns<?2")              \
+	X(ZONES_ABOUT, "SELECT min(CASE WHEN max_start_ns>=?2 THEN zone END),"                     \
+		       "max(CASE WHEN min_start_ns<?2 THEN zone END) FROM zone WHERE boot=?1")     \
+	X(EXECS, "SELECT " EXEC_COLUMNS "FROM exec_row INDEXED BY exec_process "                   \
+		 "WHERE process_id>=?1 AND process_id<=?2 ORDER BY process_id,exec_id")            \
+	X(PRUNED, "SELECT processes FROM pruned_row WHERE parent_id=?1")                           \
+	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
+	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
+		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \
+	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered FROM gap_row "     \
+		"WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                            \
+		"ORDER BY from_boot_ns,gap_id")                                                    \
+	X(RUNS,                                                                                    \
+	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                   \
+	  "last_boot_ns,stopped_boot_ns FROM recorder_row ORDER BY boot,started_boot_ns,run")      \
+	X(NEWER,                                                                                   \
+	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id>?1 ORDER BY process_id")    \
+	X(NEWEST, "SELECT coalesce(max(process_id),0) FROM process_row")                           \
+	X(SCAN_UP, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id")               \
+	X(SCAN_DOWN, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id DESC")
+
+enum query_statement {
+#define X(name, sql) QUERY_##name,
+	QUERY_STATEMENTS(X)
+#undef X
+		QUERY_STATEMENT_COUNT
+};
+
+extern const char *const query_sql[QUERY_STATEMENT_COUNT];
+
+struct query {
+	sqlite3 *db;
+	char *path;
+	enum query_detail detail;
+	int64_t data_version; /* as of the last query_refresh() */
+	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
+	struct boot *boots;
+	size_t boot_count;
+	struct arena permanent;	 /* boots: as long as the query */
+	struct arena arena;	 /* processes, runs, gaps */
+	struct arena dictionary; /* texts, images, contexts, cgroups */
+	struct idmap texts, images, contexts, cgroups, processes;
+};
+
+/* A reset statement with its first arguments bound, or an error. */
+int query_prepare(struct query *q, enum query_statement which, sqlite3_stmt **ret_stmt);
+int query_step_error(struct query *q, int rc);
+
+int64_t column_int(sqlite3_stmt *stmt, int column);
+char *column_text(struct arena *arena, sqlite3_stmt *stmt, int column);
+
+int query_text(struct query *q, int64_t id, const struct text **ret_text);
+int query_image(struct query *q, int64_t id, const struct image **ret_image);
+int query_context(struct query *q, int64_t id, const struct context **ret_context);
+/* Forgets everything read but the boots when it has grown large; what was handed out becomes
+ * invalid. */
+void query_trim(struct query *q);
+/* The same whatever its size. */
+void query_forget(struct query *q);
+
+/* Fills p from a row with PROCESS_COLUMNS. */
+int query_fill(struct query *q, sqlite3_stmt *stmt, struct process *p);
+/* The row's process: the known one, or a new one. */
+int query_row(struct query *q, sqlite3_stmt *stmt, struct process **ret_process);
+/* Steps through bound rows of PROCESS_COLUMNS and appends each process to the list once. */
+int query_collect(struct query *q, sqlite3_stmt *stmt, struct process_list *list);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known to be missing, who recorded when, and execs that failed. */
+#include "cli/query_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "schema/cleanup.h"
+
+/* Room for one more of an array that lives in the arena; NULL: no memory. */
+static void *more_room(struct query *q, void *array, size_t count, size_t *size, size_t item_size)
+{
+	size_t larger = *size ? *size * 2 : 8;
+	char *fresh;
+
+	if (count < *size)
+		return array;
+	fresh = arena_alloc(&q->arena, larger * item_size);
+	if (!fresh)
+		return NULL;
+	if (count)
+		memcpy(fresh, array, count * item_size);
+	*size = larger;
+	return fresh;
+}
+
+int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret_gaps,
+	       size_t *ret_count)
+{
+	struct gap *gaps = NULL;
+	size_t count = 0, size = 0;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_GAPS, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct gap *gap;
+
+		gaps = more_room(q, gaps, count, &size, sizeof(*gaps));
+		if (!gaps)
+			return -ENOMEM;
+		gap = &gaps[count++];
+		gap->boot = range->boot;
+		gap->cause = column_text(&q->arena, stmt, 0);
+		gap->detail = column_text(&q->arena, stmt, 1);
+		gap->cpu = column_int(stmt, 2);
+		gap->from_boot_ns = sqlite3_column_int64(stmt, 3);
+		gap->to_boot_ns = sqlite3_column_int64(stmt, 4);
+		gap->from_unix_ns = boot_to_unix(range->boot, gap->from_boot_ns);
+		gap->to_unix_ns = boot_to_unix(range->boot, gap->to_boot_ns);
+		gap->lost = column_int(stmt, 5);
+		gap->recovered = sqlite3_column_int64(stmt, 6);
+	}
+	sqlite3_reset(stmt);
+	*ret_gaps = gaps;
+	*ret_count = count;
+	return query_step_error(q, rc);
+}
+
+int query_runs(struct query *q, struct recorder_run **ret_runs, size_t *ret_count)
+{
+	struct recorder_run *runs = NULL;
+	size_t count = 0, size = 0;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_RUNS, &stmt);
+	if (r < 0)
+		return r;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct recorder_run *run;
+
+		runs = more_room(q, runs, count, &size, sizeof(*runs));
+		if (!runs)
+			return -ENOMEM;
+		run = &runs[count];
+		run->boot = query_boot(q, sqlite3_column_int(stmt, 0));
+		if (!run->boot)
+			continue;
+		count++;
+		run->version = column_text(&q->arena, stmt, 1);
+		run->config_hash = column_text(&q->arena, stmt, 2);
+		run->kernel = column_text(&q->arena, stmt, 3);
+		run->filter = column_text(&q->arena, stmt, 4);
+		run->ended = column_text(&q->arena, stmt, 5);
+		run->started_boot_ns = column_int(stmt, 6);
+		run->last_boot_ns = column_int(stmt, 7);
+		run->stopped_boot_ns = column_int(stmt, 8);
+	}
+	sqlite3_reset(stmt);
+	*ret_runs = runs;
+	*ret_count = count;
+	return query_step_error(q, rc);
+}
+
+static int any_pruned(struct query *q, bool *ret_any)
+{
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_ANY_PRUNED, &stmt);
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(stmt);
+	*ret_any = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
+}
+
+int query_load_pruned(struct query *q, struct process_list *list)
+{
+	bool any;
+	int r = any_pruned(q, &any);
+
+	for (size_t i = 0; r == 0 && any && i < list->count; i++) {
+		sqlite3_stmt *stmt;
+		int rc;
+
+		r = query_prepare(q, QUERY_PRUNED, &stmt);
+		if (r < 0)
+			break;
+		sqlite3_bind_int64(stmt, 1, list->item[i]->id);
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW)
+			list->item[i]->pruned_children = sqlite3_column_int64(stmt, 0);
+		r = query_step_error(q, rc);
+		sqlite3_reset(stmt);
+	}
+	return r;
+}
+
+int query_failures_of(struct query *q, struct process *p, struct exec_failure **ret_failures,
+		      size_t *ret_count)
+{
+	struct exec_failure *failures = NULL;
+	size_t count = 0, size = 0;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_FAILURES, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, p->id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct exec_failure *f;
+
+		failures = more_room(q, failures, count, &size, sizeof(*failures));
+		if (!failures)
+			return -ENOMEM;
+		f = &failures[count++];
+		f->process = p;
+		f->boot_ns = column_int(stmt, 0);
+		f->unix_ns = boot_to_unix(p->boot, f->boot_ns);
+		f->provenance = (enum provenance)sqlite3_column_int(stmt, 1);
+		f->cpu = column_int(stmt, 2);
+		f->seq = column_int(stmt, 3);
+		f->error = column_int(stmt, 5);
+		r = query_image(q, column_int(stmt, 4), &f->image);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(stmt);
+	*ret_failures = failures;
+	*ret_count = count;
+	return r < 0 ? r : query_step_error(q, rc);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of process_row and exec_row as processes: one, by pid, relatives, all. */
+#include "cli/query_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/cleanup.h"
+
+/* Ids this close are read by one statement: a step costs less than a seek. */
+#define EXECS_GAP_MAX 32
+
+const char *provenance_name(enum provenance provenance)
+{
+	static const char *const names[] = {
+		[PROVENANCE_OBSERVED] = "observed",
+		[PROVENANCE_SNAPSHOT] = "snapshot",
+		[PROVENANCE_RECOVERED] = "recovered",
+		[PROVENANCE_INFERRED] = "inferred",
+	};
+
+	if (provenance == PROVENANCE_NONE)
+		return NULL;
+	return (size_t)provenance < ARRAY_SIZE(names) ? names[provenance] : "invalid";
+}
+
+const char *process_comm(const struct process *p)
+{
+	if (p->comm)
+		return p->comm->value;
+	return p->image && p->image->comm ? p->image->comm : "?";
+}
+
+int process_list_add(struct process_list *list, struct process *p)
+{
+	if (list->count == list->size) {
+		size_t size = list->size ? list->size * 2 : 64;
+		struct process **more = reallocarray(list->item, size, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		list->item = more;
+		list->size = size;
+	}
+	list->item[list->count++] = p;
+	return 0;
+}
+
+void process_list_remove(struct process_list *list, size_t index)
+{
+	memmove(&list->item[index], &list->item[index + 1],
+		(--list->count - index) * sizeof(*list->item));
+}
+
+void process_list_deinit(struct process_list *list)
+{
+	free(list->item);
+	*list = (struct process_list){0};
+}
+
+#define COMPARE(a, b)                              \
+	do {                                       \
+		if ((a) != (b))                    \
+			return (a) < (b) ? -1 : 1; \
+	} while (0)
+
+static int compare_processes(const void *first, const void *second)
+{
+	const struct process *a = *(struct process *const *)first;
+	const struct process *b = *(struct process *const *)second;
+
+	if (a->db != b->db) {
+		COMPARE(a->start_unix_ns, b->start_unix_ns);
+		return strcmp(query_path(a->db), query_path(b->db));
+	}
+	COMPARE(a->boot->number, b->boot->number);
+	COMPARE(a->start_boot_ns, b->start_boot_ns);
+	COMPARE(a->pid, b->pid);
+	COMPARE(a->id, b->id);
+	return 0;
+}
+
+void process_list_sort(struct process_list *list)
+{
+	if (list->count > 1)
+		qsort(list->item, list->count, sizeof(*list->item), compare_processes);
+}
+
+void process_list_unique(struct process_list *list)
+{
+	size_t kept = 0;
+
+	process_list_sort(list);
+	for (size_t i = 0; i < list->count; i++) {
+		if (kept == 0 || list->item[kept - 1] != list->item[i])
+			list->item[kept++] = list->item[i];
+	}
+	list->count = kept;
+}
+
+/* Adds an offset after the start; UNKNOWN stays so. */
+static int64_t after(int64_t start_ns, int64_t after_ns)
+{
+	int64_t sum;
+
+	if (start_ns == UNKNOWN || after_ns == UNKNOWN ||
+	    __builtin_add_overflow(start_ns, after_ns, &sum))
+		return UNKNOWN;
+	return sum;
+}
+
+/* The latest exec of a row with PROCESS_COLUMNS, into *e. */
+static int fill_latest(struct query *q, sqlite3_stmt *stmt, const struct process *p, struct exec *e)
+{
+	int64_t context = sqlite3_column_int64(stmt, 16), parent = sqlite3_column_int64(stmt, 17);
+
+	e->boot_ns = after(p->start_boot_ns, column_int(stmt, 13));
+	e->unix_ns = boot_to_unix(p->boot, e->boot_ns);
+	e->provenance = p->image_provenance;
+	e->cpu = column_int(stmt, 14);
+	e->seq = column_int(stmt, 15);
+	e->parent_id = parent == 0 ? p->parent_id : parent;
+	e->image = p->image;
+	e->comm = p->comm;
+	e->cwd = p->cwd;
+	e->pgid = p->pgid;
+	e->context = p->birth_context;
+	return context == 0 ? 0 : query_context(q, context, &e->context);
+}
+
+static void fill_numbers(struct query *q, sqlite3_stmt *stmt, struct process *p)
+{
+	int64_t provenance = sqlite3_column_int64(stmt, 6);
+	int64_t ns_pid = sqlite3_column_int64(stmt, 11), pgid = column_int(stmt, 12);
+	int64_t end_parent = sqlite3_column_int64(stmt, 23);
+
+	p->db = q;
+	p->id = sqlite3_column_int64(stmt, 0);
+	p->boot = query_boot(q, sqlite3_column_int(stmt, 1));
+	p->pid = sqlite3_column_int64(stmt, 2);
+	p->start_boot_ns = sqlite3_column_int64(stmt, 3);
+	p->start_unix_ns = boot_to_unix(p->boot, p->start_boot_ns);
+	p->parent_id = sqlite3_column_int64(stmt, 4);
+	p->creator_id = sqlite3_column_int64(stmt, 5);
+	p->birth = (enum provenance)PROVENANCE_BIRTH(provenance);
+	p->image_provenance = (enum provenance)PROVENANCE_IMAGE(provenance);
+	p->end = (enum provenance)PROVENANCE_END(provenance);
+	p->fork_cpu = column_int(stmt, 7);
+	p->fork_seq = column_int(stmt, 8);
+	p->ns_pid = ns_pid == 0 ? p->pid : ns_pid;
+	p->pgid = pgid == 0 ? p->pid : pgid;
+	p->end_boot_ns = after(p->start_boot_ns, column_int(stmt, 20));
+	p->end_unix_ns = boot_to_unix(p->boot, p->end_boot_ns);
+	p->end_cpu = column_int(stmt, 21);
+	p->end_seq = column_int(stmt, 22);
+	p->end_parent_id = end_parent == 0 ? p->parent_id : end_parent;
+	p->status = column_int(stmt, 24);
+	p->user_us = column_int(stmt, 25);
+	p->system_us = column_int(stmt, 26);
+	p->max_rss_kib = column_int(stmt, 27);
+}
+
+int query_fill(struct query *q, sqlite3_stmt *stmt, struct process *p)
+{
+	struct exec *latest;
+	int r;
+
+	fill_numbers(q, stmt, p);
+	if (!p->boot)
+		return SCHEMA_E_NOT_DB;
+	r = query_context(q, column_int(stmt, 9), &p->birth_context);
+	if (r == 0)
+		r = query_text(q, column_int(stmt, 10), &p->comm);
+	if (r == 0)
+		r = query_image(q, column_int(stmt, 18), &p->image);
+	if (r == 0 && q->detail == QUERY_DETAIL_FULL)
+		r = query_text(q, column_int(stmt, 19), &p->cwd);
+	p->context = p->birth_context;
+	if (r < 0 || process_inherited(p))
+		return r;
+	latest = p->execs ? p->execs : arena_alloc(&q->arena, sizeof(*latest));
+	if (!latest)
+		return -ENOMEM;
+	r = fill_latest(q, stmt, p, latest);
+	p->context = latest->context;
+	p->execs = latest;
+	p->exec_count = 1;
+	return r;
+}
+
+int query_row(struct query *q, sqlite3_stmt *stmt, struct process **ret_process)
+{
+	int64_t id = sqlite3_column_int64(stmt, 0);
+	struct process *p = idmap_get(&q->processes, id);
+	int r;
+
+	if (!p) {
+		p = arena_alloc(&q->arena, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		r = query_fill(q, stmt, p);
+		if (r == 0)
+			r = idmap_put(&q->processes, id, p);
+		if (r < 0)
+			return r;
+	}
+	*ret_process = p;
+	return 0;
+}
+
+int query_collect(struct query *q, sqlite3_stmt *stmt, struct process_list *list)
+{
+	struct process *p;
+	int r = 0, rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		r = query_row(q, stmt, &p);
+		if (r == 0)
+			r = process_list_add(list, p);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = query_step_error(q, rc);
+	sqlite3_reset(stmt);
+	return r;
+}
+
+int query_process(struct query *q, int64_t process_id, struct process **ret_process)
+{
+	struct process *p = idmap_get(&q->processes, process_id);
+	struct process_list found = {0};
+	sqlite3_stmt *stmt;
+	int r;
+
+	if (p) {
+		*ret_process = p;
+		return 0;
+	}
+	r = query_prepare(q, QUERY_BY_ID, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	r = query_collect(q, stmt, &found);
+	if (r == 0 && found.count == 0)
+		r = 1;
+	if (r == 0)
+		*ret_process = found.item[0];
+	process_list_deinit(&found);
+	return r;
+}
+
+int query_by_pid(struct query *q, int64_t pid, struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_BY_PID, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, pid);
+	r = query_collect(q, stmt, list);
+	if (r == 0)
+		process_list_sort(list);
+	return r;
+}
+
+int query_alive(struct query *q, const struct boot *boot, struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_ALIVE, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, boot->number);
+	return query_collect(q, stmt, list);
+}
+
+static int compare_ids(const void *first, const void *second)
+{
+	const struct process *a = *(struct process *const *)first;
+	const struct process *b = *(struct process *const *)second;
+
+	COMPARE(a->id, b->id);
+	return 0;
+}
+
+/* One row of EXEC_COLUMNS. */
+static int fill_exec(struct query *q, sqlite3_stmt *stmt, const struct process *p, struct exec *e)
+{
+	int64_t context = column_int(stmt, 5), parent = column_int(stmt, 6);
+	int64_t pgid = column_int(stmt, 10);
+	int r = 0;
+
+	e->boot_ns = column_int(stmt, 1);
+	e->unix_ns = boot_to_unix(p->boot, e->boot_ns);
+	e->provenance = (enum provenance)sqlite3_column_int(stmt, 2);
+	e->cpu = column_int(stmt, 3);
+	e->seq = column_int(stmt, 4);
+	e->parent_id = parent == 0 || parent == UNKNOWN ? p->parent_id : parent;
+	e->pgid = pgid == 0 ? p->pid : pgid;
+	e->context = p->birth_context;
+	if (context != 0 && context != UNKNOWN)
+		r = query_context(q, context, &e->context);
+	if (r == 0)
+		r = query_image(q, column_int(stmt, 7), &e->image);
+	if (r == 0 && q->detail == QUERY_DETAIL_FULL)
+		r = query_text(q, column_int(stmt, 8), &e->cwd);
+	if (r == 0)
+		r = query_text(q, column_int(stmt, 9), &e->comm);
+	return r;
+}
+
+/* Puts an earlier image before the latest one, which stays last. */
+static int insert_exec(struct query *q, struct process *p, const struct exec *earlier)
+{
+	size_t count = p->exec_count;
+	struct exec *more = arena_alloc(&q->arena, (count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	if (count > 0 && !process_inherited(p)) {
+		memcpy(more, p->execs, (count - 1) * sizeof(*more));
+		more[count - 1] = *earlier;
+		more[count] = p->execs[count - 1];
+	} else {
+		if (count)
+			memcpy(more, p->execs, count * sizeof(*more));
+		more[count] = *earlier;
+	}
+	p->execs = more;
+	p->exec_count = count + 1;
+	return 0;
+}
+
+/* Reads the exec rows of ids from first to last and gives them to those in the sorted run. */
+static int load_run(struct query *q, struct process **run, size_t count)
+{
+	sqlite3_stmt *stmt;
+	size_t i = 0;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_EXECS, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, run[0]->id);
+	sqlite3_bind_int64(stmt, 2, run[count - 1]->id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(stmt, 0);
+		struct exec e = {0};
+
+		while (i < count && run[i]->id < id)
+			i++;
+		if (i == count || run[i]->id != id)
+			continue;
+		r = fill_exec(q, stmt, run[i], &e);
+		if (r == 0)
+			r = insert_exec(q, run[i], &e);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = query_step_error(q, rc);
+	sqlite3_reset(stmt);
+	return r;
+}
+
+int query_load_execs(struct query *q, struct process_list *list)
+{
+	CLEANUP_FREE struct process **sorted = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	sorted = calloc(list->count ? list->count : 1, sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->count; i++) {
+		/* Only who has called exec can have done so before. */
+		if (list->item[i]->db == q && list->item[i]->exec_count == 1)
+			sorted[n++] = list->item[i];
+	}
+	qsort(sorted, n, sizeof(*sorted), compare_ids);
+	for (size_t first = 0, next; r == 0 && first < n; first = next) {
+		for (next = first + 1; next < n; next++) {
+			if (sorted[next]->id - sorted[next - 1]->id > EXECS_GAP_MAX)
+				break;
+		}
+		r = load_run(q, sorted + first, next - first);
+	}
+	return r;
+}
+
+int query_execs_of(struct query *q, struct process *p)
+{
+	return p->exec_count == 1 ? load_run(q, &p, 1) : 0;
+}
+
+struct query_scan {
+	struct query *query;
+	sqlite3_stmt *stmt;
+	struct exec latest;
+};
+
+int query_scan_open(struct query *q, bool newest_first, struct query_scan **ret_scan)
+{
+	struct query_scan *scan = calloc(1, sizeof(*scan));
+	int rc;
+
+	if (!scan)
+		return -ENOMEM;
+	scan->query = q;
+	rc = sqlite3_prepare_v2(q->db, query_sql[newest_first ? QUERY_SCAN_DOWN : QUERY_SCAN_UP],
+				-1, &scan->stmt, NULL);
+	if (rc != SQLITE_OK) {
+		query_scan_free(scan);
+		return query_step_error(q, rc);
+	}
+	*ret_scan = scan;
+	return 0;
+}
+
+int query_scan_next(struct query_scan *scan, struct process *ret_process)
+{
+	int rc = sqlite3_step(scan->stmt);
+
+	if (rc != SQLITE_ROW) {
+		int r = query_step_error(scan->query, rc);
+
+		return r < 0 ? r : 1;
+	}
+	query_trim(scan->query);
+	scan->latest = (struct exec){0};
+	*ret_process = (struct process){.execs = &scan->latest};
+	return query_fill(scan->query, scan->stmt, ret_process);
+}
+
+void query_scan_free(struct query_scan *scan)
+{
+	if (!scan)
+		return;
+	sqlite3_finalize(scan->stmt);
+	free(scan);
+}
+
+int query_newest(struct query *q, int64_t *ret_id)
+{
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_NEWEST, &stmt);
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*ret_id = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
+}
+
+int query_newer(struct query *q, int64_t process_id, struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_NEWER, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	return query_collect(q, stmt, list);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes by time. process_row has no full index on time: most lives are short, so an event lies
+ * near its process's start, and starts are found through `zone`. Only lives and waits for exec
+ * longer than SCHEMA_LATE_NS are indexed.
+ */
+#include "cli/query_internal.h"
+
+#include <errno.h>
+
+/* A run of process ids, the first included, the last not. */
+struct id_run {
+	int64_t first, end;
+};
+
+struct id_runs {
+	struct id_run *item; /* in the arena */
+	size_t count;
+};
+
+static int64_t before_late(int64_t from_ns)
+{
+	return from_ns > INT64_MIN + SCHEMA_LATE_NS ? from_ns - SCHEMA_LATE_NS : INT64_MIN;
+}
+
+/* The ids among which lie all processes of the boot that started in [from, to). */
+static int find_runs(struct query *q, const struct boot *boot, int64_t from_ns, int64_t to_ns,
+		     struct id_runs *ret_runs)
+{
+	struct id_runs runs = {0};
+	size_t size = 0;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_ZONES, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, boot->number);
+	sqlite3_bind_int64(stmt, 2, from_ns);
+	sqlite3_bind_int64(stmt, 3, to_ns);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t zone = sqlite3_column_int64(stmt, 0);
+		struct id_run run = {zone << SCHEMA_ZONE_SHIFT, (zone + 1) << SCHEMA_ZONE_SHIFT};
+
+		if (runs.count && runs.item[runs.count - 1].end == run.first) {
+			runs.item[runs.count - 1].end = run.end;
+			continue;
+		}
+		if (runs.count == size) {
+			struct id_run *more;
+
+			more = arena_alloc(&q->arena, (size * 2 + 4) * sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			for (size_t i = 0; i < runs.count; i++)
+				more[i] = runs.item[i];
+			runs.item = more;
+			size = size * 2 + 4;
+		}
+		runs.item[runs.count++] = run;
+	}
+	sqlite3_reset(stmt);
+	*ret_runs = runs;
+	return query_step_error(q, rc);
+}
+
+static int add_by_zone(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	struct id_runs runs;
+	int r = find_runs(q, range->boot, before_late(range->from_ns), range->to_ns, &runs);
+
+	for (size_t i = 0; r == 0 && i < runs.count; i++) {
+		sqlite3_stmt *stmt;
+
+		r = query_prepare(q, QUERY_IN_ZONES, &stmt);
+		if (r < 0)
+			break;
+		sqlite3_bind_int64(stmt, 1, runs.item[i].first);
+		sqlite3_bind_int64(stmt, 2, runs.item[i].end);
+		sqlite3_bind_int(stmt, 3, range->boot->number);
+		sqlite3_bind_int64(stmt, 4, range->from_ns);
+		sqlite3_bind_int64(stmt, 5, range->to_ns);
+		r = query_collect(q, stmt, list);
+	}
+	return r;
+}
+
+static int add_by_index(struct query *q, enum query_statement which, const struct boot_range *range,
+			struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, which, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	return query_collect(q, stmt, list);
+}
+
+/* Processes with an earlier image than the latest in the range. */
+static int add_by_exec(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_EXEC_IN, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct process *p;
+
+		r = query_process(q, sqlite3_column_int64(stmt, 0), &p);
+		if (r == 0)
+			r = process_list_add(list, p);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(stmt);
+	return r < 0 ? r : query_step_error(q, rc);
+}
+
+/* The ways above overlap; keeps each process once, those before `first` included. */
+static int remove_doubles(struct process_list *list, size_t first)
+{
+	struct idmap seen = {0};
+	size_t kept = first;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		struct process *p = list->item[i];
+
+		if (i >= first && idmap_get(&seen, p->id))
+			continue;
+		r = idmap_put(&seen, p->id, p);
+		if (i >= first)
+			list->item[kept++] = p;
+	}
+	list->count = kept;
+	idmap_deinit(&seen);
+	return r;
+}
+
+int query_window(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	size_t first = list->count;
+	int r = add_by_zone(q, range, list);
+
+	if (r == 0)
+		r = add_by_index(q, QUERY_LATE_END, range, list);
+	if (r == 0)
+		r = add_by_index(q, QUERY_LATE_EXEC, range, list);
+	if (r == 0)
+		r = add_by_exec(q, range, list);
+	return r < 0 ? r : remove_doubles(list, first);
+}
+
+/* Short lives that began before the range and ended after it: only in ranges below SCHEMA_LATE_NS.
+ */
+static int bind_short(struct query *q, enum query_statement which, const struct boot_range *range,
+		      const struct id_run *run, sqlite3_stmt **ret_stmt)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, which, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, run->first);
+	sqlite3_bind_int64(stmt, 2, run->end);
+	sqlite3_bind_int(stmt, 3, range->boot->number);
+	sqlite3_bind_int64(stmt, 4, range->from_ns);
+	sqlite3_bind_int64(stmt, 5, range->to_ns);
+	*ret_stmt = stmt;
+	return 0;
+}
+
+static bool shorter_than_late(const struct boot_range *range)
+{
+	return range->to_ns != INT64_MAX && range->from_ns > before_late(range->to_ns);
+}
+
+static int add_count(struct query *q, sqlite3_stmt *stmt, int64_t *total)
+{
+	int rc = sqlite3_step(stmt);
+
+	if (rc == SQLITE_ROW)
+		*total += sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
+}
+
+/*
+ * Ids about the moment that the range begins: below `sure` every process of the boot started before
+ * it, from `end` on none did. Only between them has a row to be read to know.
+ */
+struct id_bounds {
+	int64_t sure, end;
+};
+
+static int find_bounds(struct query *q, const struct boot_range *range, struct id_bounds *ret)
+{
+	int64_t first = UNKNOWN, last = UNKNOWN;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_ZONES_ABOUT, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		first = column_int(stmt, 0);
+		last = column_int(stmt, 1);
+	}
+	sqlite3_reset(stmt);
+	ret->end = last == UNKNOWN ? 0 : (last + 1) << SCHEMA_ZONE_SHIFT;
+	ret->sure = first == UNKNOWN ? ret->end : first << SCHEMA_ZONE_SHIFT;
+	if (ret->sure > ret->end)
+		ret->sure = ret->end;
+	return query_step_error(q, rc);
+}
+
+static int bind_about(struct query *q, enum query_statement which, const struct boot_range *range,
+		      const struct id_bounds *bounds, sqlite3_stmt **ret_stmt)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, which, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	sqlite3_bind_int64(stmt, 4, bounds->sure);
+	sqlite3_bind_int64(stmt, 5, bounds->end);
+	*ret_stmt = stmt;
+	return 0;
+}
+
+static int count_about(struct query *q, enum query_statement which, const struct boot_range *range,
+		       const struct id_bounds *bounds, int64_t *total)
+{
+	sqlite3_stmt *stmt;
+	int r = bind_about(q, which, range, bounds, &stmt);
+
+	return r < 0 ? r : add_count(q, stmt, total);
+}
+
+int query_running(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	size_t first = list->count, kept = first;
+	struct id_runs runs = {0};
+	struct id_bounds bounds;
+	sqlite3_stmt *stmt;
+	int r = query_alive(q, range->boot, list);
+
+	for (size_t i = first; i < list->count; i++) {
+		if (list->item[i]->start_boot_ns < range->from_ns)
+			list->item[kept++] = list->item[i];
+	}
+	list->count = kept;
+	if (r == 0)
+		r = find_bounds(q, range, &bounds);
+	if (r == 0)
+		r = bind_about(q, QUERY_RUN_LATE, range, &bounds, &stmt);
+	if (r == 0)
+		r = query_collect(q, stmt, list);
+	if (r == 0 && shorter_than_late(range))
+		r = find_runs(q, range->boot, before_late(range->to_ns), range->from_ns, &runs);
+	for (size_t i = 0; r == 0 && i < runs.count; i++) {
+		r = bind_short(q, QUERY_RUN_SHORT, range, &runs.item[i], &stmt);
+		if (r == 0)
+			r = query_collect(q, stmt, list);
+	}
+	return r < 0 ? r : remove_doubles(list, first);
+}
+
+int query_count_running(struct query *q, const struct boot_range *range, int64_t *ret_count)
+{
+	struct id_runs runs = {0};
+	struct id_bounds bounds;
+	int64_t total = 0;
+	int r = find_bounds(q, range, &bounds);
+
+	if (r == 0)
+		r = count_about(q, QUERY_COUNT_ALIVE, range, &bounds, &total);
+	if (r == 0)
+		r = count_about(q, QUERY_COUNT_LATE, range, &bounds, &total);
+	if (r == 0)
+		r = count_about(q, QUERY_COUNT_LATE_NEAR, range, &bounds, &total);
+	if (r == 0 && shorter_than_late(range))
+		r = find_runs(q, range->boot, before_late(range->to_ns), range->from_ns, &runs);
+	for (size_t i = 0; r == 0 && i < runs.count; i++) {
+		sqlite3_stmt *stmt;
+
+		r = bind_short(q, QUERY_COUNT_SHORT, range, &runs.item[i], &stmt);
+		if (r == 0)
+			r = add_count(q, stmt, &total);
+	}
+	if (r == 0)
+		*ret_count = total;
+	return r;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of formats, and the walk that feeds each of them. */
+#include "cli/render.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/words.h"
+#include "schema/cleanup.h"
+
+static const struct writer_ops *const formats[] = {
+	&writer_text, &writer_json, &writer_ndjson, &writer_csv,      &writer_ecs,
+	&writer_ocsf, &writer_dot,  &writer_folded, &writer_perfetto,
+};
+
+const struct writer_ops *writer_at(size_t n)
+{
+	return n < ARRAY_SIZE(formats) ? formats[n] : NULL;
+}
+
+const struct writer_ops *writer_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (strcmp(formats[i]->name, name) == 0)
+			return formats[i];
+	}
+	return NULL;
+}
+
+void render_completeness_aside(const struct writer *w)
+{
+	struct buffer text = {0};
+
+	if (w->style->quiet)
+		return;
+	words_completeness(&text, w->answer->completeness, w->style);
+	fflush(w->out);
+	fprintf(stderr, "%s", text.data ? text.data : "");
+	buffer_deinit(&text);
+}
+
+int writer_write(struct writer *writer, const struct answer *answer)
+{
+	int r, ended;
+
+	writer->answer = answer;
+	r = writer->ops->begin(writer, answer);
+	if (r < 0)
+		return r;
+	for (struct node *n = forest_next(answer->forest, NULL); r == 0 && n;
+	     n = forest_next(answer->forest, n))
+		r = writer->ops->process(writer, n);
+	ended = writer->ops->end(writer);
+	if (r == 0)
+		r = ended;
+	if (r == 0 && fflush(writer->out) != 0)
+		r = -errno;
+	return r;
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A tree for people: one line per process, facts in columns on the left, the tree and the command
+ * on the right, so that only the command has to be shortened on a narrow terminal.
+ */
+#include "cli/render.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/escape.h"
+#include "cli/timespec.h"
+#include "cli/words.h"
+
+#define SAME_PID_SHOWN_MAX 8
+/* A tree deeper than this has its left part replaced by a number. */
+#define LEVELS_MAX 48
+/* Columns that the tree leaves to the command on a terminal. */
+#define COMMAND_MIN 24
+
+struct layout {
+	struct buffer line, command;
+	int start_width, pid_width, exit_width;
+	char day[TIMESPEC_SIZE]; /* of the newest start; times of other days say theirs */
+	bool marks[PROVENANCE_NONE + 1];
+	bool first;
+};
+
+#define RESET "\033[0m"
+#define DIM   "\033[2m"
+#define BOLD  "\033[1m"
+#define RED   "\033[31m"
+#define GREEN "\033[32m"
+
+static void color(struct writer *w, struct buffer *out, const char *sequence)
+{
+	if (w->style->color)
+		buffer_puts(out, sequence);
+}
+
+static int put(struct writer *w, struct buffer *out)
+{
+	if (out->failed)
+		return -ENOMEM;
+	if (out->length && fwrite(out->data, 1, out->length, w->out) != out->length)
+		return errno ? -errno : -EIO;
+	buffer_clear(out);
+	return 0;
+}
+
+static int digits(int64_t number)
+{
+	int count = 1;
+
+	while ((number /= 10) != 0)
+		count++;
+	return count;
+}
+
+/* The columns fit what will be shown; of a list that is not known yet, what may come. */
+static void measure(struct layout *l, const struct answer *a, const struct style *style)
+{
+	char text[TIMESPEC_SIZE];
+	struct buffer word = {0};
+	int64_t newest = UNKNOWN, oldest = INT64_MAX;
+
+	l->pid_width = a->forest ? 3 : 7;
+	l->exit_width = a->forest ? 4 : 7;
+	l->start_width = 23;
+	for (struct node *n = NULL; a->forest && (n = forest_next(a->forest, n));) {
+		const struct process *p = n->process;
+		int width = digits(p->pid);
+
+		l->pid_width = width > l->pid_width ? width : l->pid_width;
+		buffer_clear(&word);
+		words_exit(&word, p);
+		width = (int)word.length + (words_provenance_mark(p->end) && process_ended(p));
+		l->exit_width = width > l->exit_width ? width : l->exit_width;
+		newest = p->start_unix_ns > newest ? p->start_unix_ns : newest;
+		oldest = p->start_unix_ns < oldest ? p->start_unix_ns : oldest;
+	}
+	buffer_deinit(&word);
+	if (newest == UNKNOWN)
+		return;
+	timespec_format(oldest, style->utc, 0, l->day);
+	timespec_format(newest, style->utc, 0, text);
+	l->start_width = strncmp(text, l->day, 10) == 0 ? 12 : 14;
+	memcpy(l->day, text, 10);
+	l->day[10] = '\0';
+}
+
+static void add_same_pid(struct writer *w, struct buffer *out, const struct answer *a)
+{
+	const struct process_list *others = a->same_pid;
+	size_t shown = 0;
+
+	if (!others || others->count == 0 || !a->target)
+		return;
+	buffer_printf(out,
+		      "pid %" PRId64 " was used by %zu processes; this is %" PRId64 "@%" PRId64
+		      ". Others:",
+		      a->target->pid, others->count + 1, a->target->pid, a->target->start_boot_ns);
+	for (size_t i = others->count; i-- > 0;) {
+		const struct process *p = others->item[i];
+
+		if (shown++ == SAME_PID_SHOWN_MAX && w->style->width) {
+			buffer_printf(out, " and %zu older", i + 1);
+			break;
+		}
+		buffer_printf(out, "%s %" PRId64 "@%" PRId64 " (", shown > 1 ? "," : "", p->pid,
+			      p->start_boot_ns);
+		words_time(out, p->start_unix_ns, w->style);
+		buffer_putc(out, ' ');
+		escape_text(out, process_comm(p), strlen(process_comm(p)), !w->style->utf8);
+		buffer_putc(out, ')');
+	}
+	buffer_putc(out, '\n');
+}
+
+static const char *zone(const struct style *style, char *out, size_t size)
+{
+	time_t now = 0;
+	struct tm tm;
+
+	if (style->utc)
+		return "UTC";
+	localtime_r(&now, &tm);
+	snprintf(out, size, "%s", tm.tm_zone ? tm.tm_zone : "local time");
+	return strcmp(out, "UTC") == 0 ? "UTC" : "local time";
+}
+
+static int text_begin(struct writer *w, const struct answer *a)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+	char name[32];
+
+	if (!l)
+		return -ENOMEM;
+	w->state = l;
+	l->first = true;
+	measure(l, a, w->style);
+	if (w->style->quiet)
+		return 0;
+	add_same_pid(w, &l->line, a);
+	if (a->line)
+		return put(w, &l->line);
+	if (a->title)
+		buffer_printf(&l->line, "%s\n", a->title);
+	if (l->day[0])
+		buffer_printf(&l->line, "%s, %s\n", l->day, zone(w->style, name, sizeof(name)));
+	color(w, &l->line, BOLD);
+	buffer_printf(&l->line, "%-*s  %*s    FOR  %-*s COMMAND", l->start_width, "START",
+		      l->pid_width, "PID", l->exit_width, "EXIT");
+	color(w, &l->line, RESET);
+	buffer_putc(&l->line, '\n');
+	return put(w, &l->line);
+}
+
+static void add_mark(struct layout *l, struct buffer *out, enum provenance provenance)
+{
+	char mark = words_provenance_mark(provenance);
+
+	buffer_putc(out, mark ? mark : ' ');
+	l->marks[provenance <= PROVENANCE_NONE ? provenance : PROVENANCE_NONE] = true;
+}
+
+static void add_start(struct writer *w, struct layout *l, const struct process *p)
+{
+	char text[TIMESPEC_SIZE] = "?";
+	const char *shown = text;
+
+	if (p->start_unix_ns != UNKNOWN)
+		timespec_format(p->start_unix_ns, w->style->utc, 3, text);
+	if (!l->day[0]) {
+		shown = text;
+	} else if (strncmp(text, l->day, 10) == 0) {
+		shown = text + 11; /* 03:12:01.123 */
+	} else if (strncmp(text, l->day, 4) == 0) {
+		shown = text + 5; /* 11-20 03:12:01 */
+		text[19] = '\0';
+	} else if (p->start_unix_ns != UNKNOWN) {
+		text[10] = '\0';
+	}
+	if ((int)strlen(shown) < l->start_width)
+		buffer_pad(&l->line, (size_t)l->start_width - strlen(shown));
+	buffer_puts(&l->line, shown);
+	add_mark(l, &l->line, p->birth);
+}
+
+static void add_columns(struct writer *w, struct layout *l, const struct process *p)
+{
+	char span[TIMESPEC_SIZE] = "alive";
+	struct buffer *out = &l->line;
+	size_t before;
+
+	color(w, out, p->selected ? "" : DIM);
+	add_start(w, l, p);
+	buffer_putc(out, ' ');
+	buffer_int(out, p->pid, l->pid_width);
+	if (process_ended(p))
+		timespec_format_span(p->end_boot_ns - p->start_boot_ns, span);
+	buffer_putc(out, ' ');
+	buffer_pad(out, strlen(span) < 6 ? 6 - strlen(span) : 0);
+	buffer_puts(out, span);
+	buffer_puts(out, "  ");
+	if (process_ended(p) && p->status != UNKNOWN && p->status != 0)
+		color(w, out, RED);
+	else if (!process_ended(p))
+		color(w, out, GREEN);
+	before = out->length;
+	words_exit(out, p);
+	if (process_ended(p) && words_provenance_mark(p->end))
+		add_mark(l, out, p->end);
+	if (out->length < before + (size_t)l->exit_width)
+		buffer_pad(out, before + (size_t)l->exit_width - out->length);
+	color(w, out, RESET);
+	buffer_putc(out, ' ');
+}
+
+static bool has_next(const struct node *n)
+{
+	for (n = n->next; n; n = n->next) {
+		if (!n->folded)
+			return true;
+	}
+	return false;
+}
+
+/* The lines that lead from the ancestors on the left; returns the columns that they take. */
+static size_t add_lines(struct writer *w, struct buffer *out, const struct node *n, size_t taken)
+{
+	const struct node *path[LEVELS_MAX];
+	unsigned int levels = n->depth, hidden = 0, max = LEVELS_MAX;
+	bool utf8 = w->style->utf8;
+	size_t before = out->length, columns;
+
+	if (levels == 0)
+		return 0;
+	if (w->style->width && w->style->width < taken + 2 * max + COMMAND_MIN)
+		max = w->style->width < taken + COMMAND_MIN + 2
+			      ? 1
+			      : (unsigned int)(w->style->width - taken - COMMAND_MIN) / 2;
+	if (levels > max) {
+		hidden = levels - max;
+		levels = max;
+	}
+	for (unsigned int i = levels; i > 0; i--, n = n->parent)
+		path[i - 1] = n;
+	if (hidden)
+		buffer_printf(out, "+%u ", hidden);
+	columns = out->length - before + 2 * levels;
+	for (unsigned int i = 0; i + 1 < levels; i++)
+		buffer_puts(out, !has_next(path[i]) ? "  " : utf8 ? "│ " : "| ");
+	if (has_next(path[levels - 1]))
+		buffer_puts(out, utf8 ? "├─" : "|-");
+	else
+		buffer_puts(out, utf8 ? "└─" : "`-");
+	return columns;
+}
+
+static void add_identity(struct buffer *out, const struct process *p, const struct process *parent,
+			 const struct style *style)
+{
+	const struct context *x = p->context, *above = parent ? parent->context : NULL;
+	const struct cgroup *g = x->container;
+
+	if (x->uid != UNKNOWN && (above ? x->uid != above->uid : x->uid != 0))
+		buffer_printf(out, "[uid %" PRId64 "] ", x->uid);
+	if (x->euid != UNKNOWN && x->euid != x->uid && (!above || x->euid != above->euid))
+		buffer_printf(out, "[euid %" PRId64 "] ", x->euid);
+	if (g && (!above || above->container != g)) {
+		const char *name = g->container_name ? g->container_name : g->container_id;
+
+		buffer_printf(out, "[%s ", g->pod_name ? "pod" : "container");
+		if (g->pod_name) {
+			escape_text(out, g->pod_name, strlen(g->pod_name), !style->utf8);
+			buffer_putc(out, '/');
+		}
+		if (name)
+			escape_text(out, name, g->container_name ? strlen(name) : strnlen(name, 12),
+				    !style->utf8);
+		buffer_puts(out, "] ");
+	}
+}
+
+/* Earlier images, oldest first: in full where there is room, else their names. */
+static void add_history(struct buffer *out, const struct process *p, const struct style *style)
+{
+	for (size_t i = 0; i + 1 < p->exec_count; i++) {
+		const struct exec *e = &p->execs[i];
+		const char *comm = e->comm ? e->comm->value : e->image ? e->image->comm : NULL;
+
+		/* A line has room for the first and the last of them. */
+		if (!style->full && p->exec_count > 4 && i == 1) {
+			i = p->exec_count - 3;
+			buffer_printf(out, "+%zu%s", p->exec_count - 3,
+				      style->utf8 ? " ⇒ " : " => ");
+			continue;
+		}
+		if (style->full)
+			words_image(out, e->image, comm, style);
+		else
+			escape_text(out, comm ? comm : "?", strlen(comm ? comm : "?"),
+				    !style->utf8);
+		buffer_puts(out, style->utf8 ? " ⇒ " : " => ");
+	}
+}
+
+static void add_command(struct writer *w, struct layout *l, const struct node *n)
+{
+	const struct process *p = n->process;
+	struct buffer *out = &l->command;
+	char mark = words_provenance_mark(p->image_provenance);
+
+	buffer_clear(out);
+	if (n->same > 1)
+		buffer_printf(out, "%u%s ", n->same, w->style->utf8 ? "×" : "x");
+	if (p->pruned_children)
+		buffer_printf(out, "[%" PRId64 " children pruned] ", p->pruned_children);
+	add_identity(out, p, n->parent ? n->parent->process : NULL, w->style);
+	if (process_inherited(p) && p->parent_id)
+		buffer_puts(out, "(fork) ");
+	if (mark && p->image_provenance != p->birth) {
+		buffer_putc(out, mark);
+		l->marks[p->image_provenance] = true;
+	}
+	add_history(out, p, w->style);
+	words_command(out, p, w->style);
+}
+
+/* The command, shortened to the columns that are left. */
+static void add_fitting(struct writer *w, struct layout *l, const struct node *n, size_t taken)
+{
+	const char *dots = w->style->utf8 ? "…" : "...";
+	size_t dots_width = w->style->utf8 ? 1 : 3, room, fit;
+	struct buffer *out = &l->line;
+
+	color(w, out, n->process == w->answer->target ? BOLD : n->process->selected ? "" : DIM);
+	if (!w->style->width) {
+		buffer_add(out, l->command.data, l->command.length);
+	} else {
+		room = w->style->width > taken + 8 ? w->style->width - taken : 8;
+		fit = escape_fit(l->command.data, l->command.length, room);
+		if (fit < l->command.length)
+			fit = escape_fit(l->command.data, l->command.length, room - dots_width);
+		buffer_add(out, l->command.data, fit);
+		if (fit < l->command.length)
+			buffer_puts(out, dots);
+	}
+	color(w, out, RESET);
+	buffer_putc(out, '\n');
+}
+
+static int text_process(struct writer *w, const struct node *n)
+{
+	struct layout *l = w->state;
+	size_t taken;
+
+	if (w->answer->line) {
+		if (!l->first)
+			buffer_puts(&l->line, w->style->utf8 ? " → " : " -> ");
+		l->first = false;
+		words_name(&l->line, n->process, w->style);
+		return 0;
+	}
+	add_columns(w, l, n->process);
+	taken = (size_t)(l->start_width + l->pid_width + l->exit_width) + 12;
+	color(w, &l->line, DIM);
+	taken += add_lines(w, &l->line, n, taken);
+	color(w, &l->line, RESET);
+	add_command(w, l, n);
+	add_fitting(w, l, n, taken);
+	return put(w, &l->line);
+}
+
+static void add_legend(struct layout *l)
+{
+	static const struct {
+		enum provenance provenance;
+		const char *words;
+	} legend[] = {
+		{PROVENANCE_SNAPSHOT, "* was so when recording began"},
+		{PROVENANCE_RECOVERED, "+ rebuilt after its event was lost"},
+		{PROVENANCE_INFERRED, "~ deduced"},
+	};
+	const char *separator = "";
+
+	for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++) {
+		if (!l->marks[legend[i].provenance])
+			continue;
+		buffer_printf(&l->line, "%s%s", separator, legend[i].words);
+		separator = "   ";
+	}
+	if (*separator)
+		buffer_putc(&l->line, '\n');
+}
+
+static int text_end(struct writer *w)
+{
+	struct layout *l = w->state;
+	int r;
+
+	if (w->answer->line && !l->first)
+		buffer_putc(&l->line, '\n');
+	if (!w->style->quiet) {
+		add_legend(l);
+		if (w->answer->running != UNKNOWN)
+			buffer_printf(&l->line, "%" PRId64 " other%s ran throughout%s\n",
+				      w->answer->running, w->answer->running == 1 ? "" : "s",
+				      w->answer->running ? "; --running shows them" : "");
+		words_completeness(&l->line, w->answer->completeness, w->style);
+	}
+	r = put(w, &l->line);
+	buffer_deinit(&l->line);
+	buffer_deinit(&l->command);
+	free(l);
+	w->state = NULL;
+	return r;
+}
+
+const struct writer_ops writer_text = {
+	.name = "text",
+	.summary = "a tree for people (default)",
+	.folds = true,
+	.begin = text_begin,
+	.process = text_process,
+	.end = text_end,
+};

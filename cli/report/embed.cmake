@@ -1,0 +1,18 @@
+# Writes report_page.h: page, style and script of the report as C strings.
+# Run as: cmake -DDIR=cli/report -DOUT=report_page.h -P embed.cmake
+set(text "/* Generated from cli/report. */\n")
+function(embed name)
+  set(all "")
+  foreach(file IN LISTS ARGN)
+    file(READ ${DIR}/${file} content)
+    string(APPEND all "${content}")
+  endforeach()
+  string(REPLACE "\\" "\\\\" all "${all}")
+  string(REPLACE "\"" "\\\"" all "${all}")
+  string(REPLACE "\n" "\\n\"\n\"" all "${all}")
+  set(text "${text}static const char report_${name}[] =\n\"${all}\";\n" PARENT_SCOPE)
+endfunction()
+embed(page page.html)
+embed(style report.css)
+embed(script model.js timeline.js view.js)
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/select.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/words.h"
+#include "schema/cleanup.h"
+
+/* 4294967295 and -1 stand for unset, as in /proc/PID/loginuid. */
+static int parse_user(const char *text, int64_t *ret_uid)
+{
+	struct passwd *user;
+	char *end;
+	long long uid = strtoll(text, &end, 10);
+
+	if (*text && !*end) {
+		*ret_uid = uid == -1 ? 4294967295LL : uid;
+		return 0;
+	}
+	if (strcmp(text, "unset") == 0) {
+		*ret_uid = 4294967295LL;
+		return 0;
+	}
+	user = getpwnam(text);
+	if (!user)
+		return usage("there is no user '%s' on this machine; give the number", text);
+	*ret_uid = user->pw_uid;
+	return 0;
+}
+
+static int parse_users(const struct string_list *list, int64_t *uids)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < list->count; i++)
+		r = parse_user(list->item[i], &uids[i]);
+	return r;
+}
+
+static int parse_signal(const char *text, int *ret_signal)
+{
+	char name[32], *end;
+	long number = strtol(text, &end, 10);
+
+	*ret_signal = 0;
+	if (strcmp(text, "any") == 0)
+		return 0;
+	if (*text && !*end && number > 0 && number < 128) {
+		*ret_signal = (int)number;
+		return 0;
+	}
+	for (int i = 1; i < 128; i++) {
+		words_signal(i, name, sizeof(name));
+		if (strcasecmp(name, text) == 0 || strcasecmp(name + 3, text) == 0) {
+			*ret_signal = i;
+			return 0;
+		}
+	}
+	return usage("there is no signal '%s'", text);
+}
+
+static int compile_regexes(struct selection *s)
+{
+	for (unsigned int i = 0; i < s->flags->regex.count; i++) {
+		int rc = regcomp(&s->regex[i], s->flags->regex.item[i], REG_EXTENDED | REG_NOSUB);
+		char message[128];
+
+		if (rc != 0) {
+			regerror(rc, &s->regex[i], message, sizeof(message));
+			return usage("--grep '%s': %s", s->flags->regex.item[i], message);
+		}
+		s->regex_count++;
+	}
+	return 0;
+}
+
+static int check_statuses(const struct string_list *list)
+{
+	for (unsigned int i = 0; i < list->count; i++) {
+		const char *text = list->item[i] + (*list->item[i] == '!');
+		char *end;
+
+		strtol(text, &end, 10);
+		if (!*text || *end)
+			return usage("--status takes a number or !number, not '%s'", list->item[i]);
+	}
+	return 0;
+}
+
+static bool is_any(const struct flags *f)
+{
+	return f->pid.count || f->boot.count || f->ppid.count || f->comm.count || f->exe.count ||
+	       f->args.count || f->regex.count || f->uid.count || f->loginuid.count ||
+	       f->audit_session.count || f->tty.count || f->container.count || f->pod.count ||
+	       f->cgroup.count || f->unit.count || f->status.count || f->signal.count ||
+	       f->longer || f->shorter || f->failed || f->alive || f->ended;
+}
+
+int selection_init(struct selection *s, const struct session *session)
+{
+	const struct flags *f = &session->flags;
+	int r;
+
+	*s = (struct selection){.session = session, .flags = f};
+	s->any = is_any(f);
+	s->by_image = f->exe.count || f->args.count || f->regex.count;
+	r = compile_regexes(s);
+	if (r == 0)
+		r = parse_users(&f->uid, s->uid);
+	if (r == 0)
+		r = parse_users(&f->loginuid, s->loginuid);
+	if (r == 0)
+		r = check_statuses(&f->status);
+	for (unsigned int i = 0; r == 0 && i < f->signal.count; i++)
+		r = parse_signal(f->signal.item[i], &s->signal[i]);
+	if (r == 0 && s->by_image) {
+		s->verdicts = calloc(SELECT_CACHE_SLOTS, sizeof(*s->verdicts));
+		r = s->verdicts ? 0 : -ENOMEM;
+	}
+	if (r != 0)
+		selection_deinit(s);
+	return r;
+}
+
+void selection_deinit(struct selection *s)
+{
+	for (unsigned int i = 0; i < s->regex_count; i++)
+		regfree(&s->regex[i]);
+	s->regex_count = 0;
+	free(s->verdicts);
+	s->verdicts = NULL;
+	buffer_deinit(&s->line);
+}
+
+/* Exact, or by glob where the pattern has one of its characters. */
+static bool name_matches(const char *pattern, const char *name)
+{
+	if (!name)
+		return false;
+	if (!strpbrk(pattern, "*?["))
+		return strcmp(pattern, name) == 0;
+	return fnmatch(pattern, name, 0) == 0;
+}
+
+static bool exe_matches(const char *pattern, const struct image *image)
+{
+	const char *exe = image->exe ? image->exe->value : NULL, *slash;
+
+	if (exe && !strchr(pattern, '/')) {
+		slash = strrchr(exe, '/');
+		exe = slash ? slash + 1 : exe;
+	}
+	return name_matches(pattern, exe);
+}
+
+/* argv with blanks between its words, as people think of a command line. */
+static void join_args(struct buffer *line, const struct image *image)
+{
+	struct buffer word = {0};
+	struct args args;
+
+	buffer_clear(line);
+	for (args_begin(&args, image); args_next(&args, &word) == 0;) {
+		if (line->length)
+			buffer_putc(line, ' ');
+		buffer_add(line, word.data ? word.data : "", word.length);
+	}
+	buffer_deinit(&word);
+}
+
+#define ANY_OF(list, i, condition)                                          \
+	({                                                                  \
+		bool holds_ = (list)->count == 0;                           \
+		for (unsigned int i = 0; !holds_ && i < (list)->count; i++) \
+			holds_ = (condition);                               \
+		holds_;                                                     \
+	})
+
+static bool judge_image(struct selection *s, const struct image *image)
+{
+	const struct flags *f = s->flags;
+	const char *line;
+
+	if (!ANY_OF(&f->exe, i, exe_matches(f->exe.item[i], image)))
+		return false;
+	if (!f->args.count && !f->regex.count)
+		return true;
+	join_args(&s->line, image);
+	line = s->line.data ? s->line.data : "";
+	return ANY_OF(&f->args, i,
+		      memmem(line, s->line.length, f->args.item[i], strlen(f->args.item[i]))) &&
+	       ANY_OF(&f->regex, i, regexec(&s->regex[i], line, 0, NULL, 0) == 0);
+}
+
+static bool image_matches(struct selection *s, const struct query *db, const struct image *image)
+{
+	struct select_verdict *v;
+
+	if (!image)
+		return false;
+	v = &s->verdicts[(uint64_t)image->id % SELECT_CACHE_SLOTS];
+	if (v->db != db || v->image != image->id)
+		*v = (struct select_verdict){db, image->id, judge_image(s, image)};
+	return v->matches;
+}
+
+/* Any image that the process ever had. */
+static int any_image_matches(struct selection *s, struct process *p)
+{
+	int r;
+
+	if (image_matches(s, p->db, p->image))
+		return 1;
+	r = query_execs_of(p->db, p);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i + 1 < p->exec_count; i++) {
+		if (image_matches(s, p->db, p->execs[i].image))
+			return 1;
+	}
+	return 0;
+}
+
+static bool container_matches(const char *text, const struct cgroup *g)
+{
+	size_t length = strlen(text);
+
+	if (!g)
+		return false;
+	if (length >= 4 && g->container_id && strncmp(g->container_id, text, length) == 0)
+		return true;
+	return name_matches(text, g->container_name);
+}
+
+static bool pod_matches(const char *text, const struct cgroup *g)
+{
+	const char *slash = strchr(text, '/');
+
+	if (!g)
+		return false;
+	if (slash)
+		return g->pod_namespace && strlen(g->pod_namespace) == (size_t)(slash - text) &&
+		       strncmp(g->pod_namespace, text, (size_t)(slash - text)) == 0 &&
+		       name_matches(slash + 1, g->pod_name);
+	return name_matches(text, g->pod_uid) || name_matches(text, g->pod_name);
+}
+
+static bool cgroup_matches(const char *text, const struct cgroup *g)
+{
+	size_t length = strlen(text);
+
+	if (!g || !g->path)
+		return false;
+	if (strpbrk(text, "*?["))
+		return fnmatch(text, g->path, 0) == 0;
+	while (length > 1 && text[length - 1] == '/')
+		length--;
+	return strncmp(g->path, text, length) == 0 &&
+	       (length == 1 || g->path[length] == '/' || g->path[length] == '\0');
+}
+
+/* A component of the path that is the unit, with or without its suffix. */
+static bool unit_matches(const char *text, const struct cgroup *g)
+{
+	size_t length = strlen(text);
+	const char *part = g ? g->path : NULL;
+
+	while (part && *part) {
+		const char *name = part + (*part == '/');
+		size_t size = strcspn(name, "/");
+
+		if (strncmp(name, text, length) == 0 &&
+		    (size == length || (size > length && name[length] == '.' &&
+					!memchr(name + length + 1, '.', size - length - 1))))
+			return true;
+		part = name + size;
+	}
+	return false;
+}
+
+static bool status_matches(const char *text, const struct process *p)
+{
+	bool negate = *text == '!';
+
+	if (!process_ended(p) || p->status == UNKNOWN)
+		return false;
+	if ((p->status & 127) != 0)
+		return negate;
+	return (strtol(text + negate, NULL, 10) == (p->status >> 8 & 0xff)) != negate;
+}
+
+static bool signal_matches(int signal, const struct process *p)
+{
+	if (!process_ended(p) || p->status == UNKNOWN || (p->status & 127) == 0)
+		return false;
+	return signal == 0 || (p->status & 127) == signal;
+}
+
+static bool tty_matches(const char *text, int64_t tty)
+{
+	char name[32];
+
+	if (strncmp(text, "/dev/", 5) == 0)
+		text += 5;
+	return strcmp(text, words_tty(tty, name, sizeof(name))) == 0;
+}
+
+static bool context_matches(struct selection *s, const struct context *x)
+{
+	const struct flags *f = s->flags;
+
+	return ANY_OF(&f->uid, i, x->uid == s->uid[i] || x->euid == s->uid[i]) &&
+	       ANY_OF(&f->loginuid, i, x->loginuid == s->loginuid[i]) &&
+	       ANY_OF(&f->audit_session, i, x->sessionid == atoll(f->audit_session.item[i])) &&
+	       ANY_OF(&f->tty, i, tty_matches(f->tty.item[i], x->tty)) &&
+	       ANY_OF(&f->container, i, container_matches(f->container.item[i], x->container)) &&
+	       ANY_OF(&f->pod, i, pod_matches(f->pod.item[i], x->container)) &&
+	       ANY_OF(&f->cgroup, i, cgroup_matches(f->cgroup.item[i], x->cgroup)) &&
+	       ANY_OF(&f->unit, i, unit_matches(f->unit.item[i], x->cgroup));
+}
+
+static bool life_matches(struct selection *s, const struct process *p)
+{
+	const struct flags *f = s->flags;
+	int64_t life = process_ended(p) ? p->end_boot_ns - p->start_boot_ns : INT64_MAX;
+
+	return (!f->alive || !process_ended(p)) && (!f->ended || process_ended(p)) &&
+	       (!f->longer || life > f->longer_ns) && (!f->shorter || life < f->shorter_ns) &&
+	       ANY_OF(&f->status, i, status_matches(f->status.item[i], p)) &&
+	       ANY_OF(&f->signal, i, signal_matches(s->signal[i], p));
+}
+
+static int ppid_matches(const struct flags *f, struct process *p)
+{
+	struct process *parent;
+	int r;
+
+	if (!f->ppid.count)
+		return 1;
+	r = p->parent_id ? query_process(p->db, p->parent_id, &parent) : 1;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return ANY_OF(&f->ppid, i, parent->pid == atoll(f->ppid.item[i]));
+}
+
+static int failed_matches(const struct flags *f, struct process *p)
+{
+	struct exec_failure *failures;
+	size_t count;
+	int r;
+
+	if (!f->failed)
+		return 1;
+	r = query_failures_of(p->db, p, &failures, &count);
+	return r < 0 ? r : count > 0;
+}
+
+int selection_matches(struct selection *s, struct process *p)
+{
+	const struct flags *f = s->flags;
+	int r;
+
+	if (!s->any)
+		return 1;
+	if (!session_wants_boot(s->session, p->boot) || !life_matches(s, p) ||
+	    !ANY_OF(&f->pid, i, session_names(s->session, f->pid.item[i], p)) ||
+	    !ANY_OF(&f->comm, i, name_matches(f->comm.item[i], process_comm(p))) ||
+	    !context_matches(s, p->context))
+		return 0;
+	r = ppid_matches(f, p);
+	if (r == 1)
+		r = failed_matches(f, p);
+	if (r == 1 && s->by_image)
+		r = any_image_matches(s, p);
+	return r;
+}
+
+static bool in(const struct flags *f, int64_t unix_ns)
+{
+	return unix_ns != UNKNOWN && (f->since_unix_ns == UNKNOWN || unix_ns >= f->since_unix_ns) &&
+	       (f->until_unix_ns == UNKNOWN || unix_ns < f->until_unix_ns);
+}
+
+bool selection_in_time(const struct flags *f, const struct process *p)
+{
+	if (f->since_unix_ns == UNKNOWN && f->until_unix_ns == UNKNOWN)
+		return true;
+	if (in(f, p->start_unix_ns) || in(f, p->end_unix_ns))
+		return true;
+	for (size_t i = 0; i < p->exec_count; i++) {
+		if (in(f, p->execs[i].unix_ns))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The selectors of the command line, made ready once and asked for each process. Different
+ * selectors must all hold; of one given several times, any.
+ */
+#ifndef LINEAGED_CLI_SELECT_H
+#define LINEAGED_CLI_SELECT_H
+
+#include <regex.h>
+
+#include "cli/buffer.h"
+#include "cli/cmd.h"
+
+/* Verdicts on images are kept, because many processes share one; a power of two. */
+#define SELECT_CACHE_SLOTS 65536
+
+struct select_verdict {
+	const struct query *db;
+	int64_t image;
+	bool matches;
+};
+
+struct selection {
+	const struct session *session;
+	const struct flags *flags;
+	regex_t regex[FLAGS_LIST_MAX];
+	unsigned int regex_count;
+	int64_t uid[FLAGS_LIST_MAX], loginuid[FLAGS_LIST_MAX];
+	int signal[FLAGS_LIST_MAX]; /* 0: any */
+	bool any;		    /* something is selected at all */
+	bool by_image;		    /* something that only the image decides */
+	struct select_verdict *verdicts;
+	struct buffer line;
+};
+
+/* 0, or an exit status with a sentence said. */
+int selection_init(struct selection *selection, const struct session *session);
+void selection_deinit(struct selection *selection);
+/* 1: matches, 0: does not, or an error of the database. */
+int selection_matches(struct selection *selection, struct process *p);
+/* Time is not a selector, but every list is bounded by it: an event of p in [since, until). */
+bool selection_in_time(const struct flags *flags, const struct process *p);
+
+#endif

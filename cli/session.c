@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What verbs share: errors in one sentence, -o, --boot, PID@START. */
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/escape.h"
+#include "cli/style.h"
+#include "cli/timespec.h"
+#include "schema/cleanup.h"
+
+static void say(const char *format, va_list args)
+{
+	CLEANUP_FREE char *sentence = NULL;
+	struct buffer out = {0};
+
+	/* What the user typed or a file is called may be hostile too. */
+	if (vasprintf(&sentence, format, args) < 0)
+		sentence = NULL;
+	if (sentence)
+		escape_text(&out, sentence, strlen(sentence), !style_is_utf8());
+	fflush(stdout);
+	fprintf(stderr, "lineage-query: %s.\n", out.data ? out.data : "out of memory");
+	buffer_deinit(&out);
+}
+
+int usage(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return EXIT_USAGE;
+}
+
+int fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return status;
+}
+
+int fail_database(const char *path, int error, const char *detail)
+{
+	if (error == -ENOENT)
+		return fail(
+			EXIT_DATABASE,
+			"there is no database %s; start lineaged, or name another file with --db",
+			path);
+	if (error == -EACCES)
+		return fail(EXIT_DATABASE,
+			    "may not read %s; be root or in group lineaged, or name another file "
+			    "with --db",
+			    path);
+	if (error == SCHEMA_E_SQLITE && detail && *detail)
+		return fail(EXIT_DATABASE, "cannot read %s: %s (%s)", path, schema_strerror(error),
+			    detail);
+	return fail(EXIT_DATABASE, "cannot read %s: %s", path, schema_strerror(error));
+}
+
+int session_status(const struct session *s, const struct completeness *c)
+{
+	return s->flags.strict && !is_complete(c) ? EXIT_INCOMPLETE : EXIT_FOUND;
+}
+
+int session_writer(struct session *s, struct writer *ret_writer)
+{
+	const char *name = s->flags.output ? s->flags.output : "text";
+	const struct writer_ops *ops = writer_find(name);
+
+	if (!ops)
+		return usage("there is no format '%s'; see `lineage-query help output`", name);
+	if (s->flags.fields && !ops->has_fields)
+		return usage("%s has no --fields; -o csv has", name);
+	if (s->flags.fields && !ops->has_fields(s->flags.fields))
+		return usage("%s has not all the fields '%s'; its first line names them", name,
+			     s->flags.fields);
+	*ret_writer = (struct writer){.ops = ops, .out = s->out, .style = &s->style};
+	return 0;
+}
+
+/* 0 is the latest boot of its database, -1 the one before. */
+static bool boot_matches(const struct boot *boot, const char *text)
+{
+	const struct boot *boots;
+	size_t count = query_boots(boot->db, &boots), length = strlen(text);
+	char *end;
+	long back;
+
+	back = strtol(text, &end, 10);
+	if (*text && !*end && back <= 0 && length < 6) {
+		for (size_t i = 0; i < count; i++) {
+			if (&boots[i] == boot)
+				return i == count - 1 + (size_t)back;
+		}
+	}
+	return length >= 4 && strncmp(boot->boot_id, text, length) == 0;
+}
+
+bool session_wants_boot(const struct session *s, const struct boot *boot)
+{
+	if (s->flags.boot.count == 0)
+		return true;
+	for (unsigned int i = 0; i < s->flags.boot.count; i++) {
+		if (boot_matches(boot, s->flags.boot.item[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What stands behind the @: nanoseconds since boot, or a time at which the process lived. */
+static bool start_matches(const struct process *p, bool is_number, int64_t value)
+{
+	if (is_number)
+		return p->start_boot_ns == value;
+	return p->start_unix_ns <= value && (!process_ended(p) || p->end_unix_ns >= value);
+}
+
+struct pid_name {
+	int64_t pid, start;
+	bool has_start, is_number;
+};
+
+/* 0, -EINVAL: no pid, -ERANGE: no start. */
+static int parse_name(const struct session *s, const char *text, struct pid_name *ret_name)
+{
+	const char *at = strchr(text, '@');
+	struct pid_name name = {.has_start = at != NULL};
+	char *end;
+
+	errno = 0;
+	name.pid = strtoll(text, &end, 10);
+	if (errno || name.pid <= 0 || end == text || (*end && end != at))
+		return -EINVAL;
+	if (at) {
+		name.start = strtoll(at + 1, &end, 10);
+		name.is_number = at[1] && !*end;
+		if (!name.is_number &&
+		    timespec_parse(at + 1, s->now_unix_ns, s->flags.utc, &name.start) < 0)
+			return -ERANGE;
+	}
+	*ret_name = name;
+	return 0;
+}
+
+static bool is_named(const struct pid_name *name, const struct process *p)
+{
+	return p->pid == name->pid &&
+	       (!name->has_start || start_matches(p, name->is_number, name->start));
+}
+
+bool session_names(const struct session *s, const char *text, const struct process *p)
+{
+	struct pid_name name;
+
+	return parse_name(s, text, &name) == 0 && is_named(&name, p);
+}
+
+static int find_in(struct session *s, struct query *q, const struct pid_name *name,
+		   struct process_list *list)
+{
+	struct process_list found = {0};
+	int r = query_by_pid(q, name->pid, &found);
+
+	for (size_t i = 0; r == 0 && i < found.count; i++) {
+		if (session_wants_boot(s, found.item[i]->boot) && is_named(name, found.item[i]))
+			r = process_list_add(list, found.item[i]);
+	}
+	process_list_deinit(&found);
+	return r;
+}
+
+int session_find(struct session *s, const char *text, struct process_list *list)
+{
+	struct pid_name name;
+	int r = parse_name(s, text, &name);
+
+	if (r == -EINVAL)
+		return usage("'%s' is no process; write PID or PID@START", text);
+	if (r < 0)
+		return usage("'%s' is neither a start in ns since boot nor a time",
+			     strchr(text, '@') + 1);
+	for (unsigned int i = 0; i < s->db_count; i++) {
+		r = find_in(s, s->db[i], &name, list);
+		if (r < 0)
+			return fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
+	}
+	process_list_sort(list);
+	return 0;
+}
+
+int session_one(struct session *s, struct process_list *found, struct process **ret_process)
+{
+	const char *pid = s->flags.pid.count ? s->flags.pid.item[0] : NULL;
+	int r;
+
+	if (!pid && s->flags.operand_count)
+		pid = s->flags.operands[0];
+	if (!pid || s->flags.pid.count + (unsigned int)s->flags.operand_count > 1)
+		return usage("%s needs one PID or PID@START", s->command->name);
+	r = session_find(s, pid, found);
+	if (r != 0)
+		return r;
+	if (found->count == 0)
+		return fail(EXIT_NOTHING, "no process %s is recorded", pid);
+	*ret_process = found->item[found->count - 1];
+	if (found->count > 1 && !s->flags.quiet)
+		fprintf(stderr,
+			"lineage-query: pid %s was used by %zu processes; this is the newest. "
+			"`lineage-query search --pid %s` lists them.\n",
+			pid, found->count, pid);
+	return 0;
+}

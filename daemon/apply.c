@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each record means for the book. The only place where events become facts about processes.
+ */
+#include "daemon/recorder.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/snapshot.h"
+
+static void same_or(int64_t *value, int64_t birth)
+{
+	if (*value == birth)
+		*value = ROW_SAME;
+}
+
+static int new_process(struct recorder *r, const struct lineage_key *key,
+		       struct process **ret_process)
+{
+	struct process *p = book_add(&r->book, key, r->store.next_process);
+
+	if (!p)
+		return -ENOMEM;
+	r->store.next_process++;
+	book_change(&r->book, p);
+	*ret_process = p;
+	return 0;
+}
+
+/* The id of a process that is only pointed at; made if need be. ROW_NONE for pid 0. */
+static int process_id_of(struct recorder *r, const struct lineage_key *key, int64_t *ret_id)
+{
+	struct process *p;
+	int64_t id = 0;
+	int result;
+
+	*ret_id = ROW_NONE;
+	if (key->pid == 0)
+		return 0;
+	p = book_find(&r->book, key);
+	if (p) {
+		*ret_id = p->process_id;
+		return 0;
+	}
+	/* Ended long ago: a record that comes late, or a parent that ended while nobody recorded.
+	 */
+	result = store_find_process(&r->store, key, &id);
+	if (result < 0)
+		return result;
+	if (id) {
+		*ret_id = id;
+		return 0;
+	}
+	result = apply_process(r, key, &p);
+	if (result == 0)
+		*ret_id = p->process_id;
+	return result;
+}
+
+int apply_process(struct recorder *r, const struct lineage_key *key, struct process **ret_process)
+{
+	struct lineage_process kept;
+	struct process *p = book_find(&r->book, key);
+	int64_t id = 0;
+	int result;
+
+	if (p) {
+		*ret_process = p;
+		return 0;
+	}
+	result = store_find_process(&r->store, key, &id);
+	if (result == 0 && id)
+		return 1;
+	if (result == 0)
+		result = new_process(r, key, &p);
+	if (result < 0)
+		return result;
+	r->counters.inferred++;
+	if (recover_lookup(r, key, &kept) == 0 && kept.known)
+		result = recover_birth(r, p, &kept);
+	else
+		result = recover_from_node(r, p);
+	*ret_process = p;
+	return result;
+}
+
+/* A child starts as a copy of its creator: same image, same directory, same name. */
+static void inherit_image(struct process *p, const struct process *creator)
+{
+	if (!creator)
+		return;
+	p->image.image = creator->image.image;
+	p->image.cwd = creator->image.cwd;
+	memcpy(p->image.image_comm, creator->image.image_comm, sizeof(p->image.image_comm));
+}
+
+static int set_comm(struct recorder *r, struct image_state *image,
+		    const char comm[LINEAGE_COMM_LEN])
+{
+	image->comm = ROW_NONE;
+	if (image->image != ROW_NONE && strncmp(comm, image->image_comm, LINEAGE_COMM_LEN) == 0)
+		return 0;
+	return intern_comm(&r->intern, comm, &image->comm);
+}
+
+static int64_t own_or(uint32_t value, uint32_t pid)
+{
+	return value == pid ? 0 : (int64_t)value;
+}
+
+/* What was told as "same as at birth" keeps its meaning when another birth is learned. */
+static void detach_from_birth(struct process *p)
+{
+	if (p->image.provenance != PROVENANCE_NONE) {
+		if (p->image.parent_id == ROW_SAME)
+			p->image.parent_id = p->parent_id;
+		if (p->image.context == ROW_SAME)
+			p->image.context = p->context;
+	}
+	if (p->end != PROVENANCE_NONE && p->end_parent_id == ROW_SAME)
+		p->end_parent_id = p->parent_id;
+}
+
+/*
+ * The birth of p. creator is who called clone: what its child starts with is the creator's, whoever
+ * the parent is.
+ */
+static int set_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
+		     enum provenance provenance)
+{
+	int64_t parent_id, creator_id, context;
+	int result = process_id_of(r, &f->parent, &parent_id);
+
+	if (result == 0)
+		result = process_id_of(r, &f->creator, &creator_id);
+	if (result == 0)
+		result = intern_context(&r->intern, &f->ids, &context);
+	if (result < 0)
+		return result;
+	detach_from_birth(p);
+	p->birth = provenance;
+	p->birth_changed = p->stored;
+	p->parent_id = parent_id;
+	p->context = context;
+	p->creator_id = creator_id == parent_id ? ROW_NONE : creator_id;
+	p->fork_cpu = f->header.cpu;
+	p->fork_seq = (int64_t)f->header.seq;
+	p->ns_pid = own_or(f->ids.ns_pid, p->key.pid);
+	if (p->image.provenance != PROVENANCE_NONE)
+		return 0;
+	p->image.pgid = own_or(f->ids.pgid, p->key.pid);
+	p->image.exec_id = f->exec_id;
+	inherit_image(p, book_find(&r->book, &f->creator));
+	return set_comm(r, &p->image, f->comm);
+}
+
+int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
+		enum provenance provenance)
+{
+	book_change(&r->book, p);
+	return set_birth(r, p, f, provenance);
+}
+
+static int apply_fork(struct recorder *r, const void *bytes)
+{
+	const struct lineage_fork *f = bytes;
+	struct process *p = book_find(&r->book, &f->header.process);
+	int result = 0;
+
+	r->counters.forks++;
+	if (p && p->birth == PROVENANCE_OBSERVED) {
+		ledger_unseen(&r->ledger, f->header.cpu, 1);
+		return 0;
+	}
+	if (!p)
+		result = new_process(r, &f->header.process, &p);
+	return result < 0 ? result : apply_birth(r, p, f, PROVENANCE_OBSERVED);
+}
+
+/* What ran before goes to its own row. A snapshot of the very same exec is only made exact. */
+static int retire_image(struct recorder *r, struct process *p, uint32_t exec_id)
+{
+	if (p->image.provenance == PROVENANCE_NONE)
+		return 0;
+	if (p->image.provenance == PROVENANCE_SNAPSHOT && p->image.exec_id == exec_id)
+		return 0;
+	return store_exec(&r->store, p, &p->image);
+}
+
+static int exec_image(struct recorder *r, const struct decode_exec *d, struct image_state *image)
+{
+	char path[DECODE_PATH_SIZE];
+	struct intern_image ii = {
+		.filename = d->filename,
+		.interp = d->interp,
+		.args = d->args,
+		.args_count = d->exec->args_count,
+		.args_total = d->exec->args_total,
+		.flags = d->exec->flags,
+		.dev = d->exec->dev,
+		.inode = d->exec->inode,
+	};
+	int result;
+
+	ii.exe.bytes = path;
+	ii.exe.length = decode_path(d->exe, d->exec->flags & LINEAGE_EXE_TRUNCATED, path);
+	memcpy(ii.comm, d->exec->comm, sizeof(ii.comm));
+	result = intern_image(&r->intern, &ii, &image->image);
+	if (result < 0)
+		return result;
+	ii.exe.length = decode_path(d->cwd, d->exec->flags & LINEAGE_CWD_TRUNCATED, path);
+	memcpy(image->image_comm, d->exec->comm, sizeof(image->image_comm));
+	return intern_text(&r->intern, path, ii.exe.length, &image->cwd);
+}
+
+static int apply_exec(struct recorder *r, const void *bytes)
+{
+	struct decode_exec d;
+	struct image_state image = {.provenance = PROVENANCE_OBSERVED, .comm = ROW_NONE};
+	struct process *p;
+	int result;
+
+	decode_exec(bytes, &d);
+	r->counters.execs++;
+	result = apply_process(r, &d.exec->header.process, &p);
+	if (result > 0 || (result == 0 && p->image.provenance == PROVENANCE_OBSERVED &&
+			   p->image.exec_id == d.exec->exec_id)) {
+		ledger_unseen(&r->ledger, d.exec->header.cpu, 1);
+		return 0;
+	}
+	if (result == 0)
+		result = retire_image(r, p, d.exec->exec_id);
+	if (result == 0)
+		result = exec_image(r, &d, &image);
+	if (result == 0)
+		result = intern_context(&r->intern, &d.exec->ids, &image.context);
+	if (result == 0)
+		result = process_id_of(r, &d.exec->parent, &image.parent_id);
+	if (result < 0)
+		return result;
+	/* Nothing is known of its birth: the parent that it has now is the best guess, and told as
+	 * one. */
+	if (p->birth == PROVENANCE_INFERRED && p->parent_id == ROW_NONE) {
+		p->parent_id = image.parent_id;
+		p->context = image.context;
+		p->ns_pid = own_or(d.exec->ids.ns_pid, p->key.pid);
+		p->birth_changed = p->stored;
+	}
+	same_or(&image.parent_id, p->parent_id);
+	same_or(&image.context, p->context);
+	image.cpu = d.exec->header.cpu;
+	image.seq = (int64_t)d.exec->header.seq;
+	image.after_ns = (int64_t)(d.exec->header.boot_ns - p->key.start_boot_ns);
+	image.pgid = own_or(d.exec->ids.pgid, p->key.pid);
+	image.exec_id = d.exec->exec_id;
+	p->image = image;
+	book_change(&r->book, p);
+	return 0;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+	return value < most ? value : most;
+}
+
+/*
+ * The kernel counts user and system time in ticks and scheduled time exactly; getrusage() splits
+ * the exact sum in the proportion of the ticks, and so does this.
+ */
+static void set_usage(struct process *p, const struct lineage_exit *e)
+{
+	uint64_t of_system = at_most(e->system_ns, INT64_MAX / 2);
+	uint64_t ticks = at_most(e->user_ns, INT64_MAX / 2) + of_system;
+	uint64_t runtime = at_most(e->runtime_ns, INT64_MAX);
+	uint64_t total = runtime > ticks ? runtime : ticks;
+	uint64_t system = ticks ? (uint64_t)((unsigned __int128)total * of_system / ticks) : 0;
+
+	p->system_us = (int64_t)(system / 1000);
+	p->user_us = (int64_t)((total - system) / 1000);
+	p->max_rss_kib = (int64_t)e->max_rss_kib;
+}
+
+int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *e,
+	      enum provenance provenance)
+{
+	int64_t parent_id;
+	int result = process_id_of(r, &e->parent, &parent_id);
+
+	if (result < 0)
+		return result;
+	if (p->birth == PROVENANCE_INFERRED && p->parent_id == ROW_NONE) {
+		p->parent_id = parent_id;
+		p->birth_changed = p->stored;
+	}
+	p->end = provenance;
+	p->end_after_ns = (int64_t)(e->header.boot_ns - p->key.start_boot_ns);
+	p->end_cpu = e->header.cpu;
+	p->end_seq = (int64_t)e->header.seq;
+	p->end_parent_id = parent_id;
+	same_or(&p->end_parent_id, p->parent_id);
+	p->status = e->status;
+	set_usage(p, e);
+	book_change(&r->book, p);
+	return set_comm(r, &p->image, e->comm);
+}
+
+static int apply_exit(struct recorder *r, const void *bytes)
+{
+	const struct lineage_exit *e = bytes;
+	struct process *p;
+	int result = apply_process(r, &e->header.process, &p);
+
+	r->counters.exits++;
+	if (result > 0 || (result == 0 && p->end == PROVENANCE_OBSERVED)) {
+		ledger_unseen(&r->ledger, e->header.cpu, 1);
+		return 0;
+	}
+	return result < 0 ? result : apply_end(r, p, e, PROVENANCE_OBSERVED);
+}
+
+static int apply_cgroup(struct recorder *r, const void *bytes)
+{
+	r->counters.cgroups++;
+	return intern_cgroup(&r->intern, bytes);
+}
+
+static int (*const appliers[LINEAGE_KINDS])(struct recorder *, const void *) = {
+	[LINEAGE_FORK] = apply_fork,
+	[LINEAGE_EXEC] = apply_exec,
+	[LINEAGE_EXIT] = apply_exit,
+	[LINEAGE_CGROUP] = apply_cgroup,
+};
+
+int apply_record(struct recorder *r, int kind, const void *bytes)
+{
+	const struct lineage_header *h = bytes;
+
+	if (kind != LINEAGE_CGROUP &&
+	    ledger_arrived(&r->ledger, h->cpu, h->seq, h->boot_ns) == LEDGER_DUPLICATE)
+		return 0;
+	return appliers[kind](r, bytes);
+}
+
+static int snapshot_image(struct recorder *r, struct process *p, const struct snapshot_entry *entry)
+{
+	const struct lineage_snapshot *s = &entry->record;
+	struct intern_image ii = {
+		.exe = {entry->exe, entry->exe ? strlen(entry->exe) : 0},
+		.args = {entry->args, entry->args_length},
+		.args_count = ROW_NONE,
+		.args_total = (int64_t)entry->args_length,
+		.flags = s->flags,
+		.dev = s->dev,
+		.inode = s->inode,
+	};
+	int result;
+
+	memcpy(ii.comm, s->comm, sizeof(ii.comm));
+	p->image.provenance = PROVENANCE_SNAPSHOT;
+	p->image.exec_id = s->exec_id;
+	p->image.pgid = own_or(s->ids.pgid, p->key.pid);
+	result = intern_image(&r->intern, &ii, &p->image.image);
+	memcpy(p->image.image_comm, s->comm, sizeof(p->image.image_comm));
+	if (result == 0 && entry->cwd)
+		result = intern_text(&r->intern, entry->cwd, strlen(entry->cwd), &p->image.cwd);
+	return result;
+}
+
+/* Its end is recorded although the filters leave it out: an ancestor must not seem to live for
+ * ever. */
+static void keep_watching(struct recorder *r, const struct lineage_snapshot *s)
+{
+	struct lineage_process kept = {
+		.parent = s->parent,
+		.current_parent = s->parent,
+		.ids = s->ids,
+		.exec_id = s->exec_id,
+		.flags = s->flags,
+	};
+
+	memcpy(kept.comm, s->comm, sizeof(kept.comm));
+	bpf_map_update_elem(r->probe->maps[PROBE_MAP_CACHE], &s->header.process, &kept,
+			    BPF_NOEXIST);
+}
+
+int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry *entry)
+{
+	const struct lineage_snapshot *s = &entry->record;
+	int64_t parent_id;
+	int result = process_id_of(r, &s->parent, &parent_id);
+
+	if (result == 0)
+		result = intern_context(&r->intern, &s->ids, &p->context);
+	if (result < 0)
+		return result;
+	if (!s->included)
+		keep_watching(r, s);
+	snapshot_look(entry, "");
+	p->birth = PROVENANCE_SNAPSHOT;
+	p->birth_changed = p->stored;
+	p->parent_id = parent_id;
+	p->ns_pid = own_or(s->ids.ns_pid, p->key.pid);
+	book_change(&r->book, p);
+	return snapshot_image(r, p, entry);
+}

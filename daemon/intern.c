@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/intern.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/jsonargs.h"
+#include "daemon/store_load.h"
+#include "daemon/table.h"
+
+/* 24 bytes each: 1.2 MiB in all. A build of thousands of commands fits. */
+#define TEXTS	 16384
+#define IMAGES	 32768
+#define CONTEXTS 4096
+
+/* A name is looked for again a few times: runtimes write theirs around the time of the start. */
+#define NAME_TRIES 3
+
+struct cgroup_key {
+	uint64_t id;
+	uint64_t hierarchy;
+};
+
+struct intern_cgroup {
+	UT_hash_handle hh;
+	struct cgroup_key key;
+	int64_t row;
+	bool has_path;
+	int tries_left; /* to find a name for its container */
+};
+
+int intern_init(struct intern *n, struct store *store, const char *root, uint32_t v1_hierarchy)
+{
+	int r;
+
+	*n = (struct intern){.store = store, .root = root, .v1_hierarchy = v1_hierarchy};
+	r = dictionary_init(&n->texts, TEXTS);
+	if (r == 0)
+		r = dictionary_init(&n->images, IMAGES);
+	if (r == 0)
+		r = dictionary_init(&n->contexts, CONTEXTS);
+	n->scratch_size = JSONARGS_SIZE(LINEAGE_ARGS_MAX);
+	n->scratch = malloc(n->scratch_size);
+	if (r == 0 && !n->scratch)
+		r = -ENOMEM;
+	if (r == 0)
+		r = intern_forget(n);
+	if (r < 0)
+		intern_deinit(n);
+	return r;
+}
+
+static void drop_cgroups(struct intern *n)
+{
+	struct intern_cgroup *g, *next;
+
+	HASH_ITER(hh, n->cgroups, g, next)
+	{
+		HASH_DEL(n->cgroups, g);
+		free(g);
+	}
+}
+
+void intern_deinit(struct intern *n)
+{
+	drop_cgroups(n);
+	dictionary_deinit(&n->texts);
+	dictionary_deinit(&n->images);
+	dictionary_deinit(&n->contexts);
+	free(n->scratch);
+	n->scratch = NULL;
+}
+
+static struct intern_cgroup *add_cgroup(struct intern *n, uint64_t id, uint32_t hierarchy,
+					int64_t row)
+{
+	struct intern_cgroup *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->key = (struct cgroup_key){id, hierarchy};
+	g->row = row;
+	HASH_ADD(hh, n->cgroups, key, sizeof(g->key), g);
+	if (!g->hh.tbl) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+static struct intern_cgroup *find_cgroup(struct intern *n, uint64_t id, uint32_t hierarchy)
+{
+	struct cgroup_key key = {id, hierarchy};
+	struct intern_cgroup *g;
+
+	HASH_FIND(hh, n->cgroups, &key, sizeof(key), g);
+	return g;
+}
+
+static int load_cgroup(const struct store_known_cgroup *known, void *userdata)
+{
+	struct intern_cgroup *g =
+		add_cgroup(userdata, known->kernfs_id, known->hierarchy, known->row);
+
+	if (!g)
+		return -ENOMEM;
+	g->has_path = known->has_path;
+	g->tries_left = known->named ? 0 : NAME_TRIES;
+	return 0;
+}
+
+int intern_forget(struct intern *n)
+{
+	dictionary_forget(&n->texts);
+	dictionary_forget(&n->images);
+	dictionary_forget(&n->contexts);
+	drop_cgroups(n);
+	return store_each_cgroup(n->store, load_cgroup, n);
+}
+
+int intern_text(struct intern *n, const char *bytes, size_t length, int64_t *ret_id)
+{
+	struct dictionary_hash hash = dictionary_hash(bytes, length);
+	struct store_text text = {.value = bytes, .length = length};
+	int64_t id = dictionary_find(&n->texts, hash);
+	bool exact = true;
+	int r;
+
+	if (id) {
+		*ret_id = id;
+		return 0;
+	}
+	if (TEXT_SIZE(length) > n->scratch_size)
+		return -E2BIG;
+	if (!text_is_exact(bytes, length)) {
+		text.length = text_from_bytes(n->scratch, bytes, length, &exact);
+		text.value = n->scratch;
+		text.raw = exact ? NULL : bytes;
+		text.raw_length = exact ? 0 : length;
+	}
+	r = store_text(n->store, &text, ret_id);
+	if (r == 0)
+		dictionary_add(&n->texts, hash, *ret_id);
+	return r;
+}
+
+int intern_comm(struct intern *n, const char comm[LINEAGE_COMM_LEN], int64_t *ret_id)
+{
+	return intern_text(n, comm, strnlen(comm, LINEAGE_COMM_LEN), ret_id);
+}
+
+static int text_or_none(struct intern *n, struct decode_string s, int64_t *ret_id)
+{
+	*ret_id = ROW_NONE;
+	return s.bytes && s.length ? intern_text(n, s.bytes, s.length, ret_id) : 0;
+}
+
+/* Everything that makes two images the same one. No padding: it is hashed as bytes. */
+struct image_identity {
+	struct dictionary_hash args;
+	int64_t exe, filename, interpreter, args_count, args_total;
+	uint64_t inode, args_length;
+	uint32_t dev, flags;
+	char comm[LINEAGE_COMM_LEN];
+};
+
+static int write_image(struct intern *n, const struct intern_image *image,
+		       const struct image_identity *identity, int64_t *ret_id)
+{
+	char comm[TEXT_SIZE(LINEAGE_COMM_LEN)];
+	bool comm_exact;
+	struct store_image row = {
+		.exe = identity->exe,
+		.filename = identity->filename,
+		.interpreter = identity->interpreter,
+		.comm = comm,
+		.args_count = image->args_count,
+		.args_bytes = image->args_total,
+		.flags = image->flags,
+		.dev = image->dev,
+		.inode = (int64_t)image->inode,
+	};
+
+	row.comm_length = text_from_bytes(comm, image->comm, strnlen(image->comm, LINEAGE_COMM_LEN),
+					  &comm_exact);
+	if (image->args.bytes) {
+		struct jsonargs json;
+
+		if (JSONARGS_SIZE(image->args.length) > n->scratch_size)
+			return -E2BIG;
+		json = jsonargs_from_argv(n->scratch, image->args.bytes, image->args.length);
+		row.args = n->scratch;
+		row.args_length = json.length;
+		if (!json.exact || (int64_t)image->args.length < image->args_total) {
+			row.args_raw = image->args.bytes;
+			row.args_raw_length = image->args.length;
+		}
+		if (row.args_count == ROW_NONE)
+			row.args_count = json.count;
+	}
+	return store_image(n->store, &row, ret_id);
+}
+
+int intern_image(struct intern *n, const struct intern_image *image, int64_t *ret_id)
+{
+	struct image_identity identity = {
+		.args_count = image->args_count,
+		.args_total = image->args_total,
+		.args_length = image->args.length,
+		.inode = image->inode,
+		.dev = image->dev,
+		.flags = image->flags,
+	};
+	struct dictionary_hash hash;
+	int r;
+
+	memcpy(identity.comm, image->comm, sizeof(identity.comm));
+	if (image->args.bytes)
+		identity.args = dictionary_hash(image->args.bytes, image->args.length);
+	r = text_or_none(n, image->exe, &identity.exe);
+	if (r == 0)
+		r = text_or_none(n, image->filename, &identity.filename);
+	if (r == 0)
+		r = text_or_none(n, image->interp, &identity.interpreter);
+	if (r < 0)
+		return r;
+	if (identity.filename == identity.exe)
+		identity.filename = ROW_NONE;
+	hash = dictionary_hash(&identity, sizeof(identity));
+	*ret_id = dictionary_find(&n->images, hash);
+	if (*ret_id)
+		return 0;
+	r = write_image(n, image, &identity, ret_id);
+	if (r == 0)
+		dictionary_add(&n->images, hash, *ret_id);
+	return r;
+}
+
+static void name_cgroup(struct intern *n, struct intern_cgroup *g, struct store_cgroup *row)
+{
+	bool contained = container_parse(row->path, &row->container);
+
+	if (!contained)
+		contained = container_names_identify(n->root, row->path, &row->container);
+	if (contained)
+		container_names_resolve(n->root, &row->container, &row->names);
+	if (!contained || row->names.container_name[0])
+		g->tries_left = 0;
+}
+
+int intern_cgroup(struct intern *n, const struct lineage_cgroup *record)
+{
+	struct store_cgroup row = {.hierarchy = record->hierarchy, .kernfs_id = record->id};
+	struct decode_string components = {record->data, record->path_length};
+	struct intern_cgroup *g = find_cgroup(n, record->id, record->hierarchy);
+	char bytes[DECODE_PATH_SIZE];
+	char text[TEXT_SIZE(DECODE_PATH_SIZE)];
+	size_t length;
+	bool exact;
+	int r = 0;
+
+	if (!g) {
+		g = add_cgroup(n, record->id, record->hierarchy, 0);
+		if (!g)
+			return -ENOMEM;
+		g->tries_left = NAME_TRIES;
+	}
+	length = decode_path(components, record->flags & LINEAGE_CGROUP_TRUNCATED, bytes);
+	text_from_bytes(text, bytes, length, &exact);
+	row.path = text;
+	if (g->tries_left > 0) {
+		g->tries_left--;
+		name_cgroup(n, g, &row);
+	} else if (g->has_path) {
+		return 0;
+	}
+	r = g->row ? store_cgroup_update(n->store, g->row, &row)
+		   : store_cgroup(n->store, &row, &g->row);
+	g->has_path = r == 0;
+	return r;
+}
+
+/* A cgroup whose path is still to come, or was lost. */
+static int cgroup_row(struct intern *n, uint64_t id, uint32_t hierarchy, int64_t *ret_row)
+{
+	struct intern_cgroup *g = find_cgroup(n, id, hierarchy);
+	struct store_cgroup row = {.hierarchy = hierarchy, .kernfs_id = id};
+	int r;
+
+	if (!g) {
+		g = add_cgroup(n, id, hierarchy, 0);
+		if (!g)
+			return -ENOMEM;
+		g->tries_left = NAME_TRIES;
+		r = store_cgroup(n->store, &row, &g->row);
+		if (r < 0)
+			return r;
+	}
+	*ret_row = g->row;
+	return 0;
+}
+
+int intern_context(struct intern *n, const struct lineage_ids *ids, int64_t *ret_id)
+{
+	struct lineage_ids shared = *ids;
+	struct dictionary_hash hash;
+	int64_t cgroup = ROW_NONE, cgroup_v1 = ROW_NONE;
+	int r;
+
+	/* These two differ from process to process and have their own columns. */
+	shared.pgid = shared.ns_pid = 0;
+	hash = dictionary_hash(&shared, sizeof(shared));
+	*ret_id = dictionary_find(&n->contexts, hash);
+	if (*ret_id)
+		return 0;
+	r = ids->cgroup_id ? cgroup_row(n, ids->cgroup_id, 0, &cgroup) : 0;
+	if (r == 0 && ids->cgroup_v1_id && n->v1_hierarchy)
+		r = cgroup_row(n, ids->cgroup_v1_id, n->v1_hierarchy, &cgroup_v1);
+	if (r == 0)
+		r = store_context(n->store, ids, cgroup, cgroup_v1, ret_id);
+	if (r == 0)
+		dictionary_add(&n->contexts, hash, *ret_id);
+	return r;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ledger_init(struct ledger *ledger, int cpus)
+{
+	*ledger = (struct ledger){.cpus_count = cpus};
+	ledger->cpus = calloc((size_t)cpus, sizeof(*ledger->cpus));
+	ledger->holes = calloc(LEDGER_HOLES_MAX, sizeof(*ledger->holes));
+	ledger->ahead = calloc(LEDGER_AHEAD_MAX, sizeof(*ledger->ahead));
+	if (!ledger->cpus || !ledger->holes || !ledger->ahead) {
+		ledger_deinit(ledger);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void drop_holes(struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->holes_count; i++)
+		free(ledger->holes[i].come);
+	ledger->holes_count = 0;
+}
+
+void ledger_deinit(struct ledger *ledger)
+{
+	drop_holes(ledger);
+	free(ledger->cpus);
+	free(ledger->holes);
+	free(ledger->ahead);
+	ledger->ahead = NULL;
+	ledger->cpus = NULL;
+	ledger->holes = NULL;
+}
+
+void ledger_forget(struct ledger *ledger)
+{
+	memset(ledger->cpus, 0, (size_t)ledger->cpus_count * sizeof(*ledger->cpus));
+	drop_holes(ledger);
+	ledger->ahead_count = 0;
+	ledger->changed = false;
+}
+
+void ledger_start(struct ledger *ledger, int cpu, uint64_t first_seq, uint64_t next_seq,
+		  uint64_t unseen)
+{
+	if (cpu < 0 || cpu >= ledger->cpus_count)
+		return;
+	ledger->cpus[cpu] = (struct ledger_cpu){
+		.known = true, .first_seq = first_seq, .next_seq = next_seq, .unseen = unseen};
+}
+
+void ledger_since(struct ledger *ledger, uint64_t boot_ns)
+{
+	for (int i = 0; i < ledger->cpus_count; i++)
+		if (ledger->cpus[i].last_boot_ns < boot_ns)
+			ledger->cpus[i].last_boot_ns = boot_ns;
+}
+
+static size_t bytes_for(uint64_t first, uint64_t last)
+{
+	return (last - first) / 8 + 1;
+}
+
+/* Room for the bits of first..last. Without memory the hole is not watched, and so stays a gap. */
+static bool grow_bits(struct ledger_hole *h, uint64_t last)
+{
+	size_t before = h->come ? bytes_for(h->first, h->last) : 0;
+	size_t after = bytes_for(h->first, last);
+	uint8_t *p = after > before ? realloc(h->come, after) : h->come;
+
+	if (!p)
+		return false;
+	h->come = p;
+	if (after > before)
+		memset(p + before, 0, after - before);
+	h->last = last;
+	return true;
+}
+
+static void forget_hole(struct ledger *ledger, size_t i)
+{
+	struct ledger_hole *h = &ledger->holes[i];
+
+	free(h->come);
+	memmove(h, h + 1, (ledger->holes_count - i - 1) * sizeof(*h));
+	ledger->holes_count--;
+}
+
+/* The oldest hole whose row is right makes room; its row stays as it is. */
+static struct ledger_hole *new_hole(struct ledger *ledger, const struct ledger_hole *from)
+{
+	struct ledger_hole *h;
+
+	for (size_t i = 0; ledger->holes_count == LEDGER_HOLES_MAX && i < LEDGER_HOLES_MAX; i++) {
+		if (!ledger->holes[i].changed) {
+			forget_hole(ledger, i);
+			break;
+		}
+	}
+	if (ledger->holes_count == LEDGER_HOLES_MAX)
+		return NULL;
+	h = &ledger->holes[ledger->holes_count];
+	*h = *from;
+	h->come = NULL;
+	if (!grow_bits(h, from->last))
+		return NULL;
+	ledger->holes_count++;
+	return h;
+}
+
+void ledger_add_hole(struct ledger *ledger, const struct ledger_hole *hole)
+{
+	struct ledger_hole *h = new_hole(ledger, hole);
+
+	if (h)
+		h->missing = h->last - h->first + 1;
+}
+
+/* The newest hole of this CPU if it ends right before `first`: a flood is one row, not thousands.
+ */
+static struct ledger_hole *find_growing(struct ledger *ledger, int cpu, uint64_t first,
+					uint64_t last)
+{
+	for (size_t i = ledger->holes_count; i-- > 0;) {
+		struct ledger_hole *h = &ledger->holes[i];
+
+		if (h->cpu != cpu)
+			continue;
+		if (h->last + 1 == first && last - h->first < LEDGER_SPAN_MAX)
+			return h;
+		return NULL;
+	}
+	return NULL;
+}
+
+static void widen(struct ledger *ledger, int cpu, uint64_t first, uint64_t last, uint64_t boot_ns)
+{
+	const struct ledger_cpu *c = &ledger->cpus[cpu];
+	struct ledger_hole *h = find_growing(ledger, cpu, first, last);
+	struct ledger_hole fresh = {
+		.cpu = cpu,
+		.first = first,
+		.last = last,
+		.missing = last - first + 1,
+		.from_boot_ns = c->last_boot_ns ? c->last_boot_ns : boot_ns,
+		.to_boot_ns = boot_ns,
+		.changed = true,
+	};
+
+	if (!h || !grow_bits(h, last)) {
+		new_hole(ledger, &fresh);
+		return;
+	}
+	h->missing += fresh.missing;
+	h->to_boot_ns = boot_ns;
+	h->passes = 0;
+	h->changed = true;
+}
+
+static struct ledger_hole *find_hole(const struct ledger *ledger, int cpu, uint64_t seq)
+{
+	for (size_t i = ledger->holes_count; i-- > 0;) {
+		struct ledger_hole *h = &ledger->holes[i];
+		uint64_t n = seq - h->first;
+
+		if (h->cpu == cpu && seq >= h->first && seq <= h->last)
+			return h->come[n / 8] & 1u << n % 8 ? NULL : h;
+	}
+	return NULL;
+}
+
+static void close_one(struct ledger *ledger, struct ledger_hole *h, uint64_t seq)
+{
+	uint64_t n = seq - h->first;
+
+	h->come[n / 8] |= (uint8_t)(1u << n % 8);
+	h->missing--;
+	h->changed = true;
+	ledger->changed = true;
+	ledger->lost--;
+}
+
+void ledger_has_row(struct ledger *ledger, int cpu, uint64_t seq)
+{
+	struct ledger_hole *h = find_hole(ledger, cpu, seq);
+	uint64_t n = h ? seq - h->first : 0;
+
+	if (!h)
+		return;
+	h->come[n / 8] |= (uint8_t)(1u << n % 8);
+	h->missing--;
+}
+
+/* A new hole, less what has been recovered before it showed. */
+static void open_hole(struct ledger *ledger, int cpu, uint64_t first, uint64_t last,
+		      uint64_t boot_ns)
+{
+	ledger->lost += last - first + 1;
+	ledger->changed = true;
+	for (uint64_t at = first; at <= last; at += LEDGER_SPAN_MAX) {
+		uint64_t end = last - at < LEDGER_SPAN_MAX ? last : at + LEDGER_SPAN_MAX - 1;
+
+		widen(ledger, cpu, at, end, boot_ns);
+	}
+	for (size_t i = ledger->ahead_count; i-- > 0;) {
+		struct ledger_ahead a = ledger->ahead[i];
+
+		if (a.cpu != cpu || a.seq > last)
+			continue;
+		ledger->ahead[i] = ledger->ahead[--ledger->ahead_count];
+		if (a.seq >= first)
+			ledger_recover(ledger, cpu, a.seq);
+	}
+}
+
+enum ledger_verdict ledger_arrived(struct ledger *ledger, int cpu, uint64_t seq, uint64_t boot_ns)
+{
+	struct ledger_cpu *c;
+	struct ledger_hole *h;
+
+	if (cpu < 0 || cpu >= ledger->cpus_count)
+		return LEDGER_DUPLICATE;
+	c = &ledger->cpus[cpu];
+	if (!c->known)
+		ledger_start(ledger, cpu, seq, seq, 0);
+	if (seq >= c->next_seq) {
+		if (seq > c->next_seq)
+			open_hole(ledger, cpu, c->next_seq, seq - 1, boot_ns);
+		c->next_seq = seq + 1;
+		c->last_boot_ns = boot_ns;
+		c->changed = ledger->changed = true;
+		return LEDGER_NEW;
+	}
+	h = find_hole(ledger, cpu, seq);
+	if (!h) {
+		ledger->duplicates++;
+		return LEDGER_DUPLICATE;
+	}
+	close_one(ledger, h, seq);
+	ledger->late++;
+	return LEDGER_NEW;
+}
+
+void ledger_taken(struct ledger *ledger, int cpu, uint64_t next_seq, uint64_t boot_ns)
+{
+	struct ledger_cpu *c = &ledger->cpus[cpu];
+
+	if (!c->known)
+		ledger_start(ledger, cpu, next_seq, next_seq, 0);
+	if (next_seq <= c->next_seq)
+		return;
+	open_hole(ledger, cpu, c->next_seq, next_seq - 1, boot_ns);
+	c->next_seq = next_seq;
+	c->changed = true;
+}
+
+void ledger_unseen(struct ledger *ledger, int cpu, uint64_t numbers)
+{
+	ledger->cpus[cpu].unseen += numbers;
+	ledger->cpus[cpu].changed = ledger->changed = true;
+}
+
+void ledger_skip(struct ledger *ledger, int cpu, uint64_t seq)
+{
+	struct ledger_cpu *c = &ledger->cpus[cpu];
+
+	if (!c->known)
+		ledger_start(ledger, cpu, seq, seq, 0);
+	if (seq <= c->next_seq)
+		return;
+	ledger_unseen(ledger, cpu, seq - c->next_seq);
+	c->next_seq = seq;
+}
+
+bool ledger_is_missing(const struct ledger *ledger, int cpu, uint64_t seq)
+{
+	return find_hole(ledger, cpu, seq) != NULL;
+}
+
+static bool note_ahead(struct ledger *ledger, int cpu, uint64_t seq)
+{
+	if (cpu < 0 || cpu >= ledger->cpus_count || seq < ledger->cpus[cpu].next_seq ||
+	    ledger->ahead_count == LEDGER_AHEAD_MAX)
+		return false;
+	for (size_t i = 0; i < ledger->ahead_count; i++)
+		if (ledger->ahead[i].cpu == cpu && ledger->ahead[i].seq == seq)
+			return false;
+	ledger->ahead[ledger->ahead_count++] = (struct ledger_ahead){cpu, seq};
+	return true;
+}
+
+bool ledger_recover(struct ledger *ledger, int cpu, uint64_t seq)
+{
+	struct ledger_hole *h = find_hole(ledger, cpu, seq);
+
+	if (!h)
+		return note_ahead(ledger, cpu, seq);
+	close_one(ledger, h, seq);
+	h->recovered++;
+	return true;
+}
+
+void ledger_passed(struct ledger *ledger)
+{
+	/* The commit that follows says so in their rows, and lets go of those tried often enough.
+	 */
+	for (size_t i = 0; i < ledger->holes_count; i++) {
+		ledger->holes[i].passes++;
+		ledger->holes[i].changed = ledger->changed = true;
+	}
+}
+
+void ledger_committed(struct ledger *ledger)
+{
+	size_t kept = 0;
+
+	if (!ledger->changed)
+		return;
+	for (int i = 0; i < ledger->cpus_count; i++)
+		ledger->cpus[i].changed = false;
+	for (size_t i = 0; i < ledger->holes_count; i++) {
+		struct ledger_hole *h = &ledger->holes[i];
+
+		h->changed = false;
+		if (h->missing && h->passes < LEDGER_PASSES)
+			ledger->holes[kept++] = *h;
+		else
+			free(h->come);
+	}
+	ledger->holes_count = kept;
+	ledger->changed = false;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "daemon/probe_load.h"
+#include "schema/cleanup.h"
+
+static const char *const map_names[PROBE_MAPS] = {
+	[PROBE_MAP_CACHE] = "process_cache", [PROBE_MAP_EVENTS] = "events",
+	[PROBE_MAP_COUNTERS] = "counters",   [PROBE_MAP_CONTROL] = "control",
+	[PROBE_MAP_CGROUPS] = "cgroups",     [PROBE_MAP_FILTER] = "cgroup_filter",
+	[PROBE_MAP_CLAIMS] = "exit_claims",
+};
+
+/* A link's pin must not have a map's name; programs are called lineage_<name>. */
+static const char *const link_names[PROBE_LINKS] = {
+	[PROBE_LINK_FORK] = "fork",
+	[PROBE_LINK_EXEC] = "exec",
+	[PROBE_LINK_EXIT] = "exit",
+	[PROBE_LINK_SNAPSHOT] = "snapshot",
+};
+
+/* Kept for their statistics: a program's descriptor cannot be had later without CAP_SYS_ADMIN. */
+static const char *const program_names[PROBE_PROGRAMS] = {
+	[PROBE_LINK_FORK] = "fork",
+	[PROBE_LINK_EXEC] = "exec",
+	[PROBE_LINK_EXIT] = "exit",
+};
+
+void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECTS])
+{
+	struct probe_object *o = objects;
+
+	for (int i = 0; i < PROBE_MAPS; i++)
+		*o++ = (struct probe_object){"map", map_names[i], &probe->maps[i]};
+	for (int i = 0; i < PROBE_LINKS; i++)
+		*o++ = (struct probe_object){"link", link_names[i], &probe->links[i]};
+	for (int i = 0; i < PROBE_PROGRAMS; i++)
+		*o++ = (struct probe_object){"prog", program_names[i], &probe->programs[i]};
+}
+
+void probe_init(struct probe *probe)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+
+	*probe = (struct probe){.control = MAP_FAILED, .lock = -1};
+	probe_objects(probe, objects);
+	for (int i = 0; i < PROBE_OBJECTS; i++)
+		*objects[i].fd = -1;
+}
+
+/* Maps have their own names, for bpftool; the rest says what it is. */
+static int pin_path(char *path, const char *directory, const struct probe_object *object)
+{
+	bool is_map = strcmp(object->kind, "map") == 0;
+	int n = snprintf(path, PATH_MAX, "%s/%s%s%s", directory, is_map ? "" : object->kind,
+			 is_map ? "" : "_", object->name);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int duplicate(int fd, int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
+	return 0;
+}
+
+/* The maps' fds outlive the skeleton. */
+static int keep_maps(struct probe *probe, struct bpf_object *object)
+{
+	for (int i = 0; i < PROBE_MAPS; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, map_names[i]);
+		int r = map ? duplicate(bpf_map__fd(map), &probe->maps[i]) : -ENOENT;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int map_control(struct probe *probe)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       probe->maps[PROBE_MAP_CONTROL], 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	probe->control = p;
+	probe->cpus = libbpf_num_possible_cpus();
+	if (bpf_obj_get_info_by_fd(probe->maps[PROBE_MAP_EVENTS], &info, &size) < 0)
+		return -errno;
+	probe->ring_bytes = info.max_entries;
+	return probe->cpus < 0 ? probe->cpus : 0;
+}
+
+static int attach(struct probe *probe, struct bpf_object *object, struct probe_problem *problem)
+{
+	for (int i = 0; i < PROBE_LINKS; i++) {
+		char name[64];
+		struct bpf_program *program;
+		struct bpf_link *link;
+		int r;
+
+		snprintf(name, sizeof(name), "lineage_%s", link_names[i]);
+		program = bpf_object__find_program_by_name(object, name);
+		link = program ? bpf_program__attach(program) : NULL;
+		if (!link) {
+			r = program ? -errno : -ENOENT;
+			probe_explain(problem, "attaching %s failed: %s: %s", name, strerror(-r),
+				      probe_said);
+			return r;
+		}
+		r = duplicate(bpf_link__fd(link), &probe->links[i]);
+		/* Our copy of the fd holds the link. */
+		bpf_link__disconnect(link);
+		bpf_link__destroy(link);
+		if (r == 0 && i < PROBE_PROGRAMS)
+			r = duplicate(bpf_program__fd(program), &probe->programs[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_directory(const char *path, struct probe_problem *problem)
+{
+	if (mkdir(path, 0750) == 0 || errno == EEXIST)
+		return 0;
+	probe_explain(problem,
+		      "cannot make %s: %s; is the BPF file system mounted (mount -t bpf bpf "
+		      "/sys/fs/bpf)?",
+		      path, strerror(errno));
+	return -errno;
+}
+
+/* everything: links too, so that recording goes on when nobody holds them. */
+static int pin(struct probe *probe, bool everything, struct probe_problem *problem)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+	char path[PATH_MAX];
+	int r = make_directory(probe->pin_directory, problem);
+
+	probe_objects(probe, objects);
+	for (int i = 0; r == 0 && i < (everything ? PROBE_OBJECTS : PROBE_MAPS); i++) {
+		r = pin_path(path, probe->pin_directory, &objects[i]);
+		if (r == 0 && bpf_obj_pin(*objects[i].fd, path) < 0 && errno != EEXIST)
+			r = -errno;
+	}
+	if (r < 0 && !problem->text[0])
+		probe_explain(problem, "cannot pin below %s: %s; it must lie on a BPF file system",
+			      probe->pin_directory, strerror(-r));
+	return r;
+}
+
+/* Links first: what is not attached does no harm without its maps' names. */
+static void unpin(struct probe *probe)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+	char path[PATH_MAX];
+
+	probe_objects(probe, objects);
+	for (int i = PROBE_OBJECTS; i-- > 0;)
+		if (pin_path(path, probe->pin_directory, &objects[i]) == 0)
+			unlink(path);
+}
+
+/* From the service manager if it kept the object, else from its pin. */
+static int take(const struct probe_object *object, const struct probe_fd *fds, size_t fds_count,
+		const char *pin_directory)
+{
+	char path[PATH_MAX];
+	char wanted[64];
+	int fd, r;
+
+	snprintf(wanted, sizeof(wanted), "%s-%s", object->kind, object->name);
+	for (size_t i = 0; i < fds_count; i++)
+		if (strcmp(fds[i].name, wanted) == 0)
+			return duplicate(fds[i].fd, object->fd);
+	r = pin_path(path, pin_directory, object);
+	if (r < 0)
+		return r;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	*object->fd = fd;
+	return 0;
+}
+
+static void drop_fds(struct probe *probe)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+
+	probe_objects(probe, objects);
+	for (int i = 0; i < PROBE_OBJECTS; i++) {
+		cleanup_close(objects[i].fd);
+		*objects[i].fd = -1;
+	}
+	if (probe->control != MAP_FAILED)
+		munmap(probe->control, (size_t)sysconf(_SC_PAGESIZE));
+	probe->control = MAP_FAILED;
+}
+
+/* 0 if everything that an earlier daemon left is there, of this layout, and still attached. */
+static int adopt(struct probe *probe, const struct probe_options *options,
+		 const struct probe_fd *fds, size_t fds_count)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+	int r = 0;
+
+	probe_objects(probe, objects);
+	for (int i = 0; r == 0 && i < PROBE_OBJECTS; i++)
+		r = take(&objects[i], fds, fds_count, options->pin_directory);
+	if (r == 0)
+		r = map_control(probe);
+	if (r < 0) {
+		drop_fds(probe);
+		return r;
+	}
+	probe->adopted = true;
+	return 0;
+}
+
+/*
+ * Programs that would be loaded today: code, and what is fixed at load. Of another lineaged, or
+ * with another RingSize=, they are replaced.
+ */
+static uint64_t programs_hash(const struct probe_options *options)
+{
+	const uint64_t numbers[] = {options->ring_bytes, options->cache_entries, options->args_max,
+				    (uint64_t)options->v1_hierarchy, LINEAGE_ABI_VERSION};
+	size_t size;
+	const void *elf = lineage_v3__elf_bytes(&size);
+	uint64_t hash = XXH3_64bits_withSeed(numbers, sizeof(numbers), 0);
+
+	hash = XXH3_64bits_withSeed(elf, size, hash);
+	elf = lineage_v2__elf_bytes(&size);
+	return XXH3_64bits_withSeed(elf, size, hash);
+}
+
+/* The layouts whose records this build can read: those that differ from its own in nothing yet. */
+static bool is_readable(uint32_t abi_version)
+{
+	return abi_version >= 1 && abi_version <= LINEAGE_ABI_VERSION;
+}
+
+static int start_anew(struct probe *probe, const struct probe_options *options,
+		      struct probe_problem *problem)
+{
+	struct probe_opened o = {0};
+	int r = probe_load(&o, options, problem);
+
+	if (r == 0)
+		r = keep_maps(probe, o.object);
+	if (r == 0)
+		r = map_control(probe);
+	if (r == 0) {
+		probe->control->abi_version = LINEAGE_ABI_VERSION;
+		probe->control->programs = programs_hash(options);
+		probe->control->filter = options->filter;
+		probe->control->v1_hierarchy = options->v1_hierarchy;
+		if (getrandom(probe->control->ring_id, sizeof(probe->control->ring_id), 0) < 0)
+			r = -errno;
+	}
+	if (r == 0 && options->prepare)
+		r = options->prepare(probe, options->userdata);
+	if (r == 0)
+		r = attach(probe, o.object, problem);
+	probe_unload(&o);
+	return r;
+}
+
+/*
+ * What an earlier daemon left: taken over as it is; or, if it is of another layout, put into *old
+ * to be drained; or, if it is incomplete or nothing that can be read, given up.
+ */
+static void find_left(struct probe *probe, struct probe *old, const struct probe_options *options,
+		      const struct probe_fd *fds, size_t fds_count)
+{
+	int lock;
+
+	if (adopt(probe, options, fds, fds_count) < 0)
+		return;
+	if (probe->control->abi_version == LINEAGE_ABI_VERSION &&
+	    probe->control->programs == programs_hash(options))
+		return;
+	if (is_readable(probe->control->abi_version)) {
+		*old = *probe;
+		old->lock = -1;
+	} else {
+		drop_fds(probe);
+	}
+	lock = probe->lock;
+	probe_init(probe);
+	probe->pin_directory = options->pin_directory;
+	probe->lock = lock;
+}
+
+/* One ring has one reader. The lock goes with the process, however that ends. */
+static int lock_directory(struct probe *probe, struct probe_problem *problem)
+{
+	int r = make_directory(probe->pin_directory, problem);
+
+	if (r < 0)
+		return r;
+	probe->lock = open(probe->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (probe->lock < 0) {
+		r = -errno;
+		probe_explain(problem, "%s: %s", probe->pin_directory, strerror(-r));
+		return r;
+	}
+	if (flock(probe->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	probe_explain(problem, "%s is in use by another lineaged; give this one another --pin-dir",
+		      probe->pin_directory);
+	cleanup_close(&probe->lock);
+	probe->lock = -1;
+	probe->pin_directory = NULL;
+	return r;
+}
+
+int probe_open(struct probe *probe, struct probe *old, const struct probe_options *options,
+	       const struct probe_fd *fds, size_t fds_count, bool pin_links,
+	       struct probe_problem *problem)
+{
+	int r = 0;
+
+	probe_init(probe);
+	probe_init(old);
+	problem->text[0] = 0;
+	probe->pin_directory = options->pin_directory;
+	r = lock_directory(probe, problem);
+	if (r < 0)
+		return r;
+	find_left(probe, old, options, fds, fds_count);
+	if (!probe->adopted) {
+		/* Links in *old stay attached: their descriptors hold them. */
+		unpin(probe);
+		r = start_anew(probe, options, problem);
+	}
+	if (r == 0)
+		r = pin(probe, pin_links, problem);
+	if (r < 0) {
+		if (!problem->text[0])
+			probe_explain(problem, "%s", strerror(-r));
+		probe_close(probe, true);
+	}
+	return r;
+}
+
+void probe_detach(struct probe *probe)
+{
+	for (int i = 0; i < PROBE_LINKS; i++) {
+		cleanup_close(&probe->links[i]);
+		probe->links[i] = -1;
+	}
+}
+
+int probe_try(const struct probe_options *options, struct probe_problem *problem)
+{
+	struct probe_opened o = {0};
+	int r;
+
+	problem->text[0] = 0;
+	r = probe_load(&o, options, problem);
+	probe_unload(&o);
+	return r;
+}
+
+void probe_close(struct probe *probe, bool detach)
+{
+	if (detach && probe->pin_directory) {
+		unpin(probe);
+		rmdir(probe->pin_directory);
+	}
+	drop_fds(probe);
+	cleanup_close(&probe->lock);
+	probe->lock = -1;
+}
+
+int probe_counters(const struct probe *probe, struct lineage_counters *counters)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(probe->maps[PROBE_MAP_COUNTERS], &zero, counters) < 0 ? -errno
+											 : 0;
+}
+
+int probe_missed(const struct probe *probe, uint64_t *ret_missed)
+{
+	uint64_t missed = 0;
+
+	for (int i = 0; i < PROBE_PROGRAMS; i++) {
+		struct bpf_prog_info program = {0};
+		uint32_t size = sizeof(program);
+
+		if (bpf_obj_get_info_by_fd(probe->programs[i], &program, &size) < 0)
+			return -errno;
+		missed += program.recursion_misses;
+	}
+	*ret_missed = missed;
+	return 0;
+}
+
+int probe_snapshot_fd(const struct probe *probe, int *ret_fd)
+{
+	int fd = bpf_iter_create(probe->links[PROBE_LINK_SNAPSHOT]);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}

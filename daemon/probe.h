@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF side as the daemon holds it: programs, links and maps, loaded or taken over.
+ *
+ * The programs go on recording into ring and cache while no daemon runs. So what a start finds
+ * decides: links and maps of the same layout, from the service manager or pinned, are taken over;
+ * otherwise the programs are loaded anew. The only user of libbpf's loader in the daemon.
+ */
+#ifndef LINEAGED_PROBE_H
+#define LINEAGED_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/lineage_abi.h"
+
+enum probe_map {
+	PROBE_MAP_CACHE,
+	PROBE_MAP_EVENTS,
+	PROBE_MAP_COUNTERS,
+	PROBE_MAP_CONTROL,
+	PROBE_MAP_CGROUPS,
+	PROBE_MAP_FILTER,
+	PROBE_MAP_CLAIMS,
+	PROBE_MAPS
+};
+
+enum probe_link {
+	PROBE_LINK_FORK,
+	PROBE_LINK_EXEC,
+	PROBE_LINK_EXIT,
+	PROBE_LINK_SNAPSHOT,
+	PROBE_LINKS
+};
+
+/* The programs behind the first links: those that see events. */
+#define PROBE_PROGRAMS 3
+#define PROBE_OBJECTS  (PROBE_MAPS + PROBE_LINKS + PROBE_PROGRAMS)
+
+struct probe;
+
+struct probe_options {
+	const char *pin_directory;
+	uint64_t ring_bytes; /* power of two, whole pages */
+	uint64_t cache_entries;
+	uint32_t args_max;
+	uint32_t filter;	   /* LINEAGE_FILTER_* */
+	int v1_hierarchy;	   /* id of the v1 hierarchy to name beside cgroup2; 0: none */
+	const char *v1_controller; /* its controller, as in /proc/cgroups; NULL: none */
+	const char *btf_path;	   /* NULL: the kernel's own */
+	/* Called between load and attach of new programs: fills filters and first sequence numbers.
+	 */
+	int (*prepare)(struct probe *probe, void *userdata);
+	void *userdata;
+};
+
+struct probe {
+	int maps[PROBE_MAPS];
+	int links[PROBE_LINKS];
+	int programs[PROBE_PROGRAMS];
+	struct lineage_control *control; /* mapped, shared with the programs */
+	const char *pin_directory;
+	int lock;	   /* the pin directory, held against a second daemon */
+	bool adopted;	   /* links and maps were there already */
+	int cpus;	   /* possible CPUs: the length of what the per-CPU map gives */
+	size_t ring_bytes; /* as the ring really is */
+};
+
+/* What went wrong in words, with what to do about it. */
+struct probe_problem {
+	char text[512];
+};
+
+void probe_init(struct probe *probe);
+
+/*
+ * fds: what the service manager kept, by name (see struct probe_object); may be empty. Programs
+ * are attached when this returns 0, and every map and (unless the service manager keeps them) every
+ * link is pinned below options->pin_directory.
+ */
+struct probe_fd {
+	const char *name;
+	int fd;
+};
+
+/*
+ * *old: programs and maps of another layout that have been recording meanwhile, to be detached and
+ * drained now that ours are attached; its maps are -1 if there were none.
+ */
+int probe_open(struct probe *probe, struct probe *old, const struct probe_options *options,
+	       const struct probe_fd *fds, size_t fds_count, bool pin_links,
+	       struct probe_problem *problem);
+
+/* Lets the programs go; ring and maps stay readable. */
+void probe_detach(struct probe *probe);
+
+/* Loads and attaches to nothing that stays: what --check tries. */
+int probe_try(const struct probe_options *options, struct probe_problem *problem);
+
+/* Releases what this process holds. detach: removes the pins too, so that recording ends. */
+void probe_close(struct probe *probe, bool detach);
+
+/* Everything that outlives a daemon: as "KIND-NAME" in the service manager's store, and pinned. */
+struct probe_object {
+	const char *kind; /* map, link, prog */
+	const char *name;
+	int *fd;
+};
+
+void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECTS]);
+
+/* One struct lineage_counters per possible CPU into counters[probe->cpus]. */
+int probe_counters(const struct probe *probe, struct lineage_counters *counters);
+
+/* Runs of the three programs that the kernel skipped because one was running on that CPU already.
+ */
+int probe_missed(const struct probe *probe, uint64_t *ret_missed);
+
+/* An fd that yields struct lineage_snapshot for every process, once. */
+int probe_snapshot_fd(const struct probe *probe, int *ret_fd);
+
+#endif

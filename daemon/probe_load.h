@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between probe.c and probe_load.c: an object of BPF programs, loaded and not attached.
+ */
+#ifndef LINEAGED_PROBE_LOAD_H
+#define LINEAGED_PROBE_LOAD_H
+
+#include "daemon/probe.h"
+#include "lineage_v2.skel.h"
+#include "lineage_v3.skel.h"
+
+/* Either skeleton, opened and told the facts. */
+struct probe_opened {
+	struct bpf_object *object;
+	struct lineage_v2 *v2;
+	struct lineage_v3 *v3;
+};
+
+/* libbpf's own words: the last line that matters is kept for the explanation. */
+extern char probe_said[256];
+
+void probe_explain(struct probe_problem *problem, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int probe_load(struct probe_opened *o, const struct probe_options *options,
+	       struct probe_problem *problem);
+void probe_unload(struct probe_opened *o);
+
+#endif

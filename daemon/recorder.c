@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/recorder.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store_load.h"
+#include "schema/cleanup.h"
+
+/* Ended processes kept in memory at most, whatever CacheKeepSec= says: 300 bytes each. */
+#define ENDED_MAX 16384
+/* Entries of process_cache freed per call. */
+#define FREE_MAX 1024
+
+int recorder_init(struct recorder *r, const struct recorder_options *options, struct probe *probe)
+{
+	int result;
+
+	*r = (struct recorder){.options = *options, .probe = probe};
+	book_init(&r->book);
+	result = dictionary_seed();
+	if (result == 0)
+		result = ledger_init(&r->ledger, probe->cpus);
+	r->free_keys = calloc(FREE_MAX, sizeof(*r->free_keys));
+	if (result == 0 && !r->free_keys)
+		result = -ENOMEM;
+	if (result == 0)
+		result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
+	if (result < 0)
+		recorder_deinit(r);
+	return result;
+}
+
+void recorder_deinit(struct recorder *r)
+{
+	recorder_close(r);
+	ring_close(&r->ring);
+	ledger_deinit(&r->ledger);
+	free(r->free_keys);
+	r->free_keys = NULL;
+}
+
+static int load_cpu(const struct store_cpu *cpu, void *userdata)
+{
+	struct recorder *r = userdata;
+
+	ledger_start(&r->ledger, cpu->cpu, cpu->first_seq, cpu->next_seq, cpu->unseen);
+	return 0;
+}
+
+static int load_hole(const struct store_gap *gap, void *userdata)
+{
+	struct recorder *r = userdata;
+	struct ledger_hole hole = {
+		.gap_id = gap->gap_id,
+		.cpu = (int)gap->cpu,
+		.from_boot_ns = gap->from_boot_ns,
+		.to_boot_ns = gap->to_boot_ns,
+		.first = (uint64_t)gap->first_seq,
+		.last = (uint64_t)gap->last_seq,
+		.recovered = (uint64_t)gap->recovered,
+	};
+
+	ledger_add_hole(&r->ledger, &hole);
+	return 0;
+}
+
+static void load_number(int cpu, uint64_t seq, void *userdata)
+{
+	struct recorder *r = userdata;
+
+	ledger_has_row(&r->ledger, cpu, seq);
+}
+
+/* A process may have lived for a while before one of its events was lost. */
+#define NUMBERS_BEFORE_NS (60ULL * 1000 * 1000 * 1000)
+
+static int load_holes(struct recorder *r)
+{
+	int result = store_each_hole(&r->store, load_hole, r);
+	uint64_t since;
+
+	if (result < 0 || r->ledger.holes_count == 0)
+		return result;
+	since = r->ledger.holes[0].from_boot_ns;
+	since = since > NUMBERS_BEFORE_NS ? since - NUMBERS_BEFORE_NS : 0;
+	return store_each_number(&r->store, since, load_number, r);
+}
+
+/* Numbers that the database has never heard of begin where the maps began to count. */
+static int start_cpus(struct recorder *r)
+{
+	CLEANUP_FREE struct lineage_counters *counters =
+		calloc((size_t)r->probe->cpus, sizeof(*counters));
+	int result = counters ? probe_counters(r->probe, counters) : -ENOMEM;
+
+	for (int i = 0; result == 0 && i < r->probe->cpus; i++)
+		if (!r->ledger.cpus[i].known)
+			ledger_start(&r->ledger, i, counters[i].first_seq, counters[i].first_seq,
+				     0);
+	return result;
+}
+
+/* Ticks account for every number taken; this is long enough for one of them to have come through.
+ */
+#define SETTLED_NS (60ULL * 1000 * 1000 * 1000)
+
+/* What is found to be missing from now on was lost after the last sign of life, or shortly before.
+ */
+static int date_cpus(struct recorder *r)
+{
+	uint64_t since = r->options.run.started_boot_ns;
+	int result = store_last_life(&r->store, &since);
+
+	ledger_since(&r->ledger, since > SETTLED_NS ? since - SETTLED_NS : 0);
+	return result < 0 ? result : 0;
+}
+
+/* Memory becomes what the database says. After opening it, and after every rollback. */
+static int reload(struct recorder *r)
+{
+	uint64_t position = 0;
+	int result = store_rollback(&r->store);
+
+	r->stale = true;
+	book_forget(&r->book);
+	ledger_forget(&r->ledger);
+	r->clock.known = false;
+	r->sweep_due = true;
+	if (result == 0)
+		result = store_reload_ids(&r->store);
+	if (result == 0)
+		result = intern_forget(&r->intern);
+	if (result == 0)
+		result = store_each_cpu(&r->store, load_cpu, r);
+	if (result == 0)
+		result = load_holes(r);
+	if (result == 0)
+		result = store_each_alive(&r->store, book_add_stored, &r->book);
+	if (result == 0)
+		result = start_cpus(r);
+	if (result == 0)
+		result = date_cpus(r);
+	if (result == 0)
+		result = store_get_ring_position(&r->store, r->probe->control->ring_id, &position);
+	if (result < 0)
+		return result;
+	/* A database without that ring (a new one) takes what the ring still holds. */
+	if (position < ring_consumed(&r->ring))
+		position = ring_consumed(&r->ring);
+	ring_release(&r->ring, position);
+	ring_seek(&r->ring, position);
+	r->committed_position = r->batch_position = position;
+	r->stale = false;
+	return 0;
+}
+
+static int note_clock(struct recorder *r)
+{
+	int64_t offset = clock_read_offset();
+	bool first;
+	int result;
+
+	if (!r->clock.known) {
+		result = store_last_offset(&r->store, &r->clock.offset_ns);
+		if (result < 0)
+			return result;
+		r->clock.known = result > 0;
+	}
+	first = !r->clock.known;
+	if (!clock_stepped(&r->clock, offset))
+		return 0;
+	return store_clock(&r->store, first ? 0 : clock_boot_ns(), offset);
+}
+
+int recorder_open(struct recorder *r)
+{
+	int result = store_open(&r->store, r->options.database);
+
+	if (result < 0)
+		return result;
+	result = intern_init(&r->intern, &r->store, r->options.root, r->options.v1_hierarchy);
+	if (result == 0)
+		result = reload(r);
+	if (result == 0)
+		result = store_begin(&r->store);
+	if (result == 0)
+		result = store_close_boots(&r->store);
+	if (result == 0)
+		result = note_clock(r);
+	if (result == 0)
+		result = recover_runs(r);
+	if (result == 0)
+		result = store_run_begin(&r->store, &r->options.run);
+	if (result == 0)
+		result = store_commit(&r->store);
+	if (result < 0)
+		recorder_close(r);
+	return result;
+}
+
+void recorder_close(struct recorder *r)
+{
+	if (!r->store.db)
+		return;
+	book_forget(&r->book);
+	intern_deinit(&r->intern);
+	store_close(&r->store);
+}
+
+/* What changed, in rows: processes, then the ledger, then how far the ring has been read. */
+static int write_changes(struct recorder *r)
+{
+	int result = 0;
+
+	for (struct process *p = r->book.changed; p && result == 0; p = p->next)
+		result = store_process(&r->store, p);
+	for (size_t i = 0; result == 0 && r->ledger.changed && i < r->ledger.holes_count; i++)
+		result = recover_write_hole(r, &r->ledger.holes[i]);
+	for (int i = 0; result == 0 && r->ledger.changed && i < r->ledger.cpus_count; i++) {
+		const struct ledger_cpu *c = &r->ledger.cpus[i];
+
+		if (c->changed)
+			result = store_cpu_position(&r->store, i, c->first_seq, c->next_seq,
+						    c->unseen);
+	}
+	if (result < 0 || r->batch_position == r->committed_position)
+		return result;
+	/* After a power cut, this is how far the record of that boot reaches. */
+	r->alive_boot_ns = clock_boot_ns();
+	result = store_run_alive(&r->store, r->alive_boot_ns);
+	return result < 0 ? result
+			  : store_ring_position(&r->store, r->probe->control->ring_id,
+						r->batch_position);
+}
+
+static int commit(struct recorder *r)
+{
+	int result = write_changes(r);
+
+	if (result == 0)
+		result = store_commit(&r->store);
+	if (result < 0)
+		return result;
+	ring_release(&r->ring, r->batch_position);
+	r->committed_position = r->batch_position;
+	book_committed(&r->book, clock_boot_ns());
+	ledger_committed(&r->ledger);
+	r->counters.batches++;
+	return 0;
+}
+
+static int fail(struct recorder *r, int error);
+
+/* Where reading back failed, too, that comes first: until then memory is worth nothing. */
+static int begin(struct recorder *r)
+{
+	int result = r->stale ? reload(r) : 0;
+
+	return result < 0 ? result : store_begin(&r->store);
+}
+
+int recorder_transaction(struct recorder *r, int (*work)(struct recorder *, void *), void *userdata)
+{
+	int result = begin(r);
+
+	if (result == 0)
+		result = work(r, userdata);
+	if (result == 0)
+		result = commit(r);
+	return result < 0 ? fail(r, result) : 0;
+}
+
+static int fail(struct recorder *r, int error)
+{
+	int result;
+
+	r->counters.failures++;
+	/* Somebody else writes: nothing has begun, and what waits in memory goes on waiting. */
+	if (error == SCHEMA_E_BUSY && !r->stale && !r->store.in_transaction)
+		return error;
+	result = reload(r);
+	return result < 0 ? result : error;
+}
+
+/* Reads up to the limit; *ret_more says that the limit was met. */
+static int read_records(struct recorder *r, bool *ret_more)
+{
+	uint64_t n = 0;
+	int result = 0;
+
+	while (n < r->options.batch_max) {
+		const void *bytes;
+		size_t length;
+		int kind;
+
+		result = ring_next(&r->ring, &bytes, &length);
+		if (result <= 0)
+			break;
+		kind = decode_record(bytes, length);
+		if (kind < 0) {
+			r->counters.malformed++;
+			result = 0;
+		} else {
+			result = apply_record(r, kind, bytes);
+		}
+		if (result < 0)
+			return result;
+		r->batch_position = r->ring.cursor;
+		n++;
+	}
+	r->counters.committed += n;
+	*ret_more = result > 0 || n == r->options.batch_max;
+	return result < 0 ? result : 0;
+}
+
+int recorder_batch(struct recorder *r)
+{
+	bool more = false;
+	int result;
+
+	if (!r->stale && ring_produced(&r->ring) == r->ring.cursor && !r->book.changed &&
+	    !r->ledger.changed)
+		return 0;
+	result = begin(r);
+	if (result == 0)
+		result = note_clock(r);
+	if (result == 0)
+		result = read_records(r, &more);
+	if (result == 0)
+		result = commit(r);
+	if (result < 0)
+		return fail(r, result);
+	return more;
+}
+
+/* The entry of a process may go once its end is committed, and its time is over. */
+static void free_cache(struct recorder *r, uint64_t now)
+{
+	uint64_t keep = r->options.cache_keep_ns;
+	uint32_t count = 0;
+	struct process *p;
+	size_t most = r->options.cache_entries / 4;
+
+	if (most > ENDED_MAX)
+		most = ENDED_MAX;
+	while (count < FREE_MAX &&
+	       (p = book_take_ended(&r->book, now > keep ? now - keep : 0, most))) {
+		r->free_keys[count++] = p->key;
+		book_free_process(p);
+	}
+	if (count == 0)
+		return;
+	r->counters.cache_freed += count;
+	/* An entry that is not there any more ends the batch early: the rest goes one by one. */
+	for (uint32_t done = 0; done < count;) {
+		uint32_t n = count - done;
+		int error = bpf_map_delete_batch(r->probe->maps[PROBE_MAP_CACHE],
+						 r->free_keys + done, &n, NULL);
+
+		done += n;
+		if (error == 0)
+			break;
+		if (done < count)
+			bpf_map_delete_elem(r->probe->maps[PROBE_MAP_CACHE], r->free_keys + done);
+		done++;
+	}
+}
+
+/* Numbers that were taken and whose records can no longer come. */
+static int find_trailing_losses(struct recorder *r)
+{
+	CLEANUP_FREE struct lineage_counters *counters =
+		calloc((size_t)r->probe->cpus, sizeof(*counters));
+	int result = counters ? probe_counters(r->probe, counters) : -ENOMEM;
+	int more = 1;
+
+	while (result == 0 && more > 0) {
+		more = recorder_batch(r);
+		if (more < 0)
+			return more;
+	}
+	/* Something is still being written: next time. */
+	if (result < 0 || r->ring.cursor < ring_produced(&r->ring))
+		return result;
+	for (int i = 0; i < r->probe->cpus; i++)
+		if (counters[i].next_seq > r->ledger.cpus[i].next_seq)
+			ledger_taken(&r->ledger, i, counters[i].next_seq, clock_boot_ns());
+	return 0;
+}
+
+/* A sign of life so often: a crash is then known to this much, and an idle disk may sleep. */
+#define ALIVE_NS (30ULL * 1000 * 1000 * 1000)
+
+static int tick(struct recorder *r, void *userdata)
+{
+	uint64_t now = clock_boot_ns();
+	int result = note_clock(r);
+
+	if (result == 0 && now - r->alive_boot_ns >= ALIVE_NS) {
+		result = store_run_alive(&r->store, now);
+		r->alive_boot_ns = now;
+	}
+	if (result == 0 && now - r->missed_boot_ns >= ALIVE_NS)
+		result = recover_note_missed(r);
+	return result == 0 && recover_is_due(r) ? recover_holes(r, userdata) : result;
+}
+
+static bool tick_is_due(const struct recorder *r)
+{
+	uint64_t now = clock_boot_ns();
+
+	return r->ledger.changed || recover_is_due(r) || clock_would_step(&r->clock) ||
+	       now - r->alive_boot_ns >= ALIVE_NS || now - r->missed_boot_ns >= ALIVE_NS;
+}
+
+int recorder_tick(struct recorder *r)
+{
+	uint64_t found = 0;
+	int result = find_trailing_losses(r);
+
+	r->probe->control->daemon_boot_ns = clock_boot_ns();
+	if (result < 0 || !tick_is_due(r))
+		return result;
+	result = recorder_transaction(r, tick, &found);
+	if (result == 0)
+		r->counters.recovered += found;
+	return result;
+}
+
+void recorder_free_cache(struct recorder *r)
+{
+	free_cache(r, clock_boot_ns());
+}
+
+int recorder_take_over(struct recorder *r, struct probe *probe)
+{
+	CLEANUP_FREE struct lineage_counters *counters =
+		calloc((size_t)probe->cpus, sizeof(*counters));
+	int result = counters ? probe_counters(probe, counters) : -ENOMEM;
+
+	/* The ring to its end, then what found no room in it. */
+	if (result == 0)
+		result = recorder_tick(r);
+	if (result < 0)
+		return result;
+	ring_close(&r->ring);
+	r->probe = probe;
+	result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
+	if (result < 0)
+		return result;
+	r->committed_position = r->batch_position = r->ring.cursor;
+	for (int i = 0; i < probe->cpus; i++)
+		ledger_skip(&r->ledger, i, counters[i].first_seq);
+	return recorder_batch(r);
+}
+
+int recorder_finish(struct recorder *r, const char *how)
+{
+	int result, more;
+
+	do
+		more = recorder_batch(r);
+	while (more > 0);
+	if (more < 0)
+		return more;
+	result = recorder_tick(r);
+	if (result == 0)
+		result = begin(r);
+	if (result == 0)
+		result = store_run_end(&r->store, clock_boot_ns(), how);
+	if (result == 0)
+		result = commit(r);
+	return result < 0 ? fail(r, result) : 0;
+}

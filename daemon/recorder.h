@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the ring to committed rows, in batches: one batch is one transaction.
+ *
+ * The ring is the write-ahead log. A batch reads records, applies them to the book, writes what has
+ * changed together with the ring position, commits, and only then gives the room in the ring back.
+ * A failed batch is rolled back, and everything held in memory is read again from the database, the
+ * ring from the committed position: the same way as after a crash, so there is only one way.
+ *
+ * recorder.c is the batch; apply.c is what each record means; recover.c is what loss leaves to do.
+ */
+#ifndef LINEAGED_RECORDER_H
+#define LINEAGED_RECORDER_H
+
+#include "daemon/book.h"
+#include "daemon/clock.h"
+#include "daemon/intern.h"
+#include "daemon/ledger.h"
+#include "daemon/probe.h"
+#include "daemon/ring.h"
+#include "daemon/store.h"
+
+struct snapshot;
+
+struct recorder_counters {
+	uint64_t forks, execs, exits, cgroups; /* records applied */
+	uint64_t batches, committed;	       /* transactions; records in them */
+	uint64_t malformed;		       /* records that decode_record() refused */
+	uint64_t recovered, inferred;	       /* rows made without their event */
+	uint64_t failures;		       /* batches rolled back */
+	uint64_t cache_freed;
+	uint64_t longest_hold_ns; /* between two releases of the ring while there was something in
+				     it */
+};
+
+struct recorder_options {
+	const char *database;
+	const char *root;
+	uint64_t batch_max;	/* records per transaction */
+	uint64_t cache_keep_ns; /* how long an entry of process_cache stays after the end */
+	uint64_t cache_entries;
+	uint32_t v1_hierarchy;
+	struct store_run run;
+};
+
+struct recorder {
+	struct recorder_options options;
+	struct probe *probe;
+	struct ring ring;
+	struct store store;
+	struct intern intern;
+	struct book book;
+	struct ledger ledger;
+	struct clock_state clock;
+	struct recorder_counters counters;
+	uint64_t committed_position;   /* of the ring */
+	uint64_t batch_position;       /* end of what the open transaction holds */
+	struct lineage_key *free_keys; /* of process_cache, to be deleted in one call */
+	bool stale;		       /* memory is not what the database says: see reload() */
+	struct snapshot *looking; /* what runs now, while unknown processes are looked up in it */
+	bool sweep_due;		  /* process_cache may hold entries that nobody would free */
+	int look_depth;
+	uint64_t looked_boot_ns;
+	uint64_t missed; /* runs that the kernel has skipped, as of missed_boot_ns */
+	uint64_t missed_boot_ns;
+	uint64_t alive_boot_ns; /* last sign of life in the database */
+};
+
+int recorder_init(struct recorder *r, const struct recorder_options *options, struct probe *probe);
+void recorder_deinit(struct recorder *r);
+
+/* Opens the database and reads back the state of this boot. */
+int recorder_open(struct recorder *r);
+void recorder_close(struct recorder *r);
+
+/*
+ * The recorder was opened on programs of another layout, which are detached by now: writes what
+ * their ring still holds and goes on with `probe`.
+ */
+int recorder_take_over(struct recorder *r, struct probe *probe);
+
+/*
+ * The processes that run now: rows for those that are new, inferred ends for those that have gone.
+ * After attach, before the first batch.
+ */
+int recover_snapshot(struct recorder *r);
+
+/* One batch. 1: there is more to read; 0: the ring was read to its end; negative: rolled back. */
+int recorder_batch(struct recorder *r);
+
+/* What comes with time: recovery of holes, freeing of process_cache, sign of life, clock steps. */
+int recorder_tick(struct recorder *r);
+
+/* Gives back entries of process_cache whose end is committed. Cheap; call it after batches. */
+void recorder_free_cache(struct recorder *r);
+
+/* The last batches, and the end of this run in the ledger. `how`: see recorder_row.ended. */
+int recorder_finish(struct recorder *r, const char *how);
+
+/* Inside: shared by recorder.c, apply.c and recover.c. */
+
+/* Applies one checked record. Errors are the database's or -ENOMEM. */
+int apply_record(struct recorder *r, int kind, const void *bytes);
+
+/*
+ * The process of a key, made from process_cache or as a stub if it is not known. 1: it has ended
+ * long ago and has left the book.
+ */
+int apply_process(struct recorder *r, const struct lineage_key *key, struct process **ret_process);
+
+/* Fork, exit and a process that runs, with how that is known. */
+int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
+		enum provenance provenance);
+int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *e,
+	      enum provenance provenance);
+struct snapshot_entry;
+int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry *entry);
+
+/* Runs `work` in a transaction of its own and commits. */
+int recorder_transaction(struct recorder *r, int (*work)(struct recorder *, void *),
+			 void *userdata);
+
+/* Fills p's birth from what process_cache kept; p->birth says how it is known. */
+int recover_birth(struct recorder *r, struct process *p, const struct lineage_process *kept);
+/* 0 and the entry, or -ENOENT. */
+int recover_lookup(struct recorder *r, const struct lineage_key *key,
+		   struct lineage_process *ret_kept);
+/* Looks for a process that the programs do not know among those that run. */
+int recover_from_node(struct recorder *r, struct process *p);
+/* Goes through process_cache for what is missing. *ret_found rows were made. */
+int recover_holes(struct recorder *r, uint64_t *ret_found);
+/* Runs of the programs that the kernel skipped since it was last asked: a gap of its own. */
+int recover_note_missed(struct recorder *r);
+/* There is something to look for: a new hole, or entries that nobody would free. */
+bool recover_is_due(const struct recorder *r);
+
+int recover_write_hole(struct recorder *r, struct ledger_hole *hole);
+/* Closes the rows of runs that did not end themselves. */
+int recover_runs(struct recorder *r);
+
+#endif

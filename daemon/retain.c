@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When to do what: limits, phases, and how long a step may be. */
+#include "daemon/retain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "daemon/clock.h"
+#include "schema/cleanup.h"
+
+#define NS_PER_S   1000000000ULL
+#define NS_PER_DAY (86400 * NS_PER_S)
+
+/* How often the limits are looked at while there is nothing to do. */
+#define LOOK_NS (NS_PER_S / 4)
+/* A reader that is in a transaction for so long is no passing one. */
+#define HELD_NS (5 * NS_PER_S)
+/* When nothing may go although it should, and after a failure. */
+#define LOOK_LATER_NS (5 * NS_PER_S)
+#define RETRY_NS      NS_PER_S
+/* Fewer free pages than this are not worth giving back. */
+#define WORTHWHILE_PAGES 64
+/* Pages per call: one may have to be searched for in the whole list of free pages. */
+#define VACUUM_PAGES 4
+
+#define CURSOR "retain_cursor"
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+int retain_init(struct retain *r, const struct config *config, struct store *store,
+		struct intern *intern, struct book *book, const struct checkpoint *checkpoint)
+{
+	char limit[64];
+	int result;
+
+	*r = (struct retain){
+		.config = config,
+		.store = store,
+		.intern = intern,
+		.book = book,
+		.checkpoint = checkpoint,
+		.zone = -1,
+		.rows = RETAIN_ROWS_MIN,
+		.step_ns = RETAIN_STEP_NS,
+		.limits = {.limit_bytes = UINT64_MAX, .cap_pages = INT64_MAX},
+	};
+	result = store_retain_open(&r->sql, store);
+	if (result == 0)
+		result = store_retain_get_number(&r->sql, CURSOR, &r->cursor);
+	/* A log that a reader has made long is cut when it begins anew. */
+	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %llu",
+		 (unsigned long long)config->wal_max_bytes);
+	if (result == 0)
+		result = schema_exec(store->db, limit);
+	if (result < 0)
+		retain_deinit(r);
+	return result;
+}
+
+void retain_deinit(struct retain *r)
+{
+	if (r->phase == RETAIN_MARK || r->phase == RETAIN_SWEEP)
+		retain_mark_end(r);
+	r->phase = RETAIN_IDLE;
+	store_retain_close(&r->sql);
+}
+
+static uint64_t file_bytes(const char *path, const char *suffix)
+{
+	CLEANUP_FREE char *name = NULL;
+	struct stat st;
+
+	if (asprintf(&name, "%s%s", path, suffix) < 0)
+		return 0;
+	return stat(name, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+/* What KeepFree= leaves: like journald, never nothing. */
+static uint64_t limit_of_filesystem(const struct config *config, uint64_t use)
+{
+	struct statvfs fs;
+	uint64_t all, available, keep, allowed;
+
+	if (config->keep_free_bytes == 0 || statvfs(config->database, &fs) < 0)
+		return UINT64_MAX;
+	all = (uint64_t)fs.f_blocks * fs.f_frsize;
+	available = (uint64_t)fs.f_bavail * fs.f_frsize;
+	keep = config_keep_free(config, all);
+	allowed = use + available > keep ? use + available - keep : 0;
+	return most(allowed, least(RETAIN_MIN_USE, all / 8));
+}
+
+/* Then pruning would make the log longer and nothing shorter. */
+static bool is_held_by_reader(const struct retain *r)
+{
+	uint64_t since = r->checkpoint ? atomic_load(&r->checkpoint->wal_pinned_ns) : 0;
+
+	return since && r->limits.wal_bytes > r->config->wal_max_bytes &&
+	       clock_boot_ns() - since > HELD_NS;
+}
+
+static int look_at_limits(struct retain *r)
+{
+	const struct config *c = r->config;
+	struct retain_limits *l = &r->limits;
+	uint64_t log, database = file_bytes(c->database, "");
+	int result = store_retain_size(&r->sql, &l->size);
+
+	if (result < 0)
+		return result;
+	l->wal_bytes = file_bytes(c->database, "-wal");
+	l->use_bytes = database + l->wal_bytes;
+	l->limit_bytes = least(c->max_use_bytes ? c->max_use_bytes : UINT64_MAX,
+			       limit_of_filesystem(c, l->use_bytes));
+	l->cap_pages = INT64_MAX;
+	r->held = false;
+	if (l->limit_bytes == UINT64_MAX)
+		return 0;
+	/*
+	 * Room for the log as it may become, not as it is: if it is longer, a reader keeps it or
+	 * the disk is slow, and removing rows would only make it longer still.
+	 */
+	log = least(c->wal_max_bytes, l->limit_bytes / 4);
+	l->cap_pages = (int64_t)((l->limit_bytes - log - RETAIN_MARGIN(l->limit_bytes)) /
+				 (uint64_t)l->size.page_bytes);
+	r->held = is_held_by_reader(r);
+	return 0;
+}
+
+static int64_t used_pages(const struct retain *r)
+{
+	return r->limits.size.pages - r->limits.size.free_pages;
+}
+
+/* Free pages beyond what new rows will soon take, and all that lie beyond the limit. */
+static int64_t pages_to_give_back(const struct retain *r)
+{
+	const struct retain_limits *l = &r->limits;
+	int64_t spare = l->cap_pages == INT64_MAX ? l->size.pages / 8 : l->cap_pages / 8;
+	int64_t excess = l->size.free_pages - spare;
+
+	if (l->cap_pages != INT64_MAX && l->size.pages - l->cap_pages > excess)
+		excess = l->size.pages - l->cap_pages;
+	return excess < l->size.free_pages ? excess : l->size.free_pages;
+}
+
+static int64_t processes_about(const struct retain *r)
+{
+	int64_t n = r->store->next_process - r->cursor;
+
+	return n > 0 ? n : 0;
+}
+
+/* Removed rows leave texts and arguments behind; not for much longer than MaxRetentionSec=. */
+static uint64_t sweep_interval(const struct retain *r)
+{
+	uint64_t age = r->config->max_retention_ns;
+
+	return age ? least(most(age / 8, 60 * NS_PER_S), NS_PER_DAY) : NS_PER_DAY;
+}
+
+static bool sweep_is_due(const struct retain *r)
+{
+	if (r->removed == 0)
+		return false;
+	if (r->removed >= processes_about(r) / RETAIN_SWEEP_SHARE)
+		return true;
+	if (r->by_size && used_pages(r) > RETAIN_LOW(r->limits.cap_pages))
+		return true;
+	return r->now_boot_ns - r->swept_boot_ns >= sweep_interval(r);
+}
+
+/* Old rows are looked at again now and then, and where MaxRetentionSec= is short, more often. */
+static uint64_t rescan_interval(const struct retain *r)
+{
+	uint64_t age = r->config->max_retention_ns;
+
+	return age ? least(most(age / 8, 60 * NS_PER_S), RETAIN_RESCAN_NS) : RETAIN_RESCAN_NS;
+}
+
+static void begin_round(struct retain *r)
+{
+	if (r->now_boot_ns >= r->rescan_ns) {
+		r->rescan_ns = r->now_boot_ns + rescan_interval(r);
+		r->cursor = 0;
+	}
+	r->at_end = false;
+	r->zone = -1;
+	r->quota = processes_about(r) / RETAIN_SWEEP_SHARE;
+	if (r->quota < RETAIN_ROWS_MAX)
+		r->quota = RETAIN_ROWS_MAX;
+	r->phase = RETAIN_PRUNE;
+}
+
+/* What there is to do, if anything. */
+static int decide(struct retain *r)
+{
+	const struct retain_limits *l = &r->limits;
+	int result = look_at_limits(r);
+	int64_t mark = r->by_size ? RETAIN_LOW(l->cap_pages) : RETAIN_HIGH(l->cap_pages);
+
+	if (result < 0)
+		return result;
+	r->by_size = !r->held && l->cap_pages != INT64_MAX && used_pages(r) > mark;
+	if (!r->by_size)
+		r->stuck = false;
+	r->by_age = r->config->max_retention_ns && r->now_boot_ns >= r->next_age_ns;
+	if ((r->by_size && !r->stuck) || r->by_age) {
+		begin_round(r);
+	} else if (sweep_is_due(r)) {
+		r->phase = RETAIN_MARK;
+		retain_mark_begin(r);
+	} else if (pages_to_give_back(r) > WORTHWHILE_PAGES && !r->held) {
+		r->phase = RETAIN_VACUUM;
+	} else {
+		r->next_look_ns = r->now_boot_ns + (r->stuck ? LOOK_LATER_NS : LOOK_NS);
+		/* Next time it is tried again, from the oldest on. */
+		if (r->stuck)
+			r->rescan_ns = 0;
+		r->stuck = false;
+	}
+	return 0;
+}
+
+/* A round of pruning is over: for the mark, the quota, or because nothing more may go. */
+static void end_round(struct retain *r)
+{
+	uint64_t age = r->config->max_retention_ns;
+
+	if (r->by_age && (r->at_end || !r->by_size))
+		r->next_age_ns = r->now_boot_ns + least(most(age / 64, NS_PER_S), 60 * NS_PER_S);
+	r->phase = RETAIN_IDLE;
+	if (sweep_is_due(r)) {
+		r->phase = RETAIN_MARK;
+		retain_mark_begin(r);
+	} else if (r->at_end && r->by_size) {
+		r->stuck = true;
+	}
+}
+
+static void end_sweep(struct retain *r)
+{
+	retain_mark_end(r);
+	r->removed = 0;
+	r->swept_boot_ns = r->now_boot_ns;
+	r->counters.sweeps++;
+	r->phase = RETAIN_BOOTS;
+}
+
+static int vacuum_step(struct retain *r, uint64_t until_ns)
+{
+	int64_t changed = 0;
+	int result = store_retain_size(&r->sql, &r->limits.size);
+
+	while (result == 0 && pages_to_give_back(r) > 0) {
+		int64_t before = r->limits.size.pages;
+
+		if (clock_monotonic_ns() >= until_ns || changed >= r->rows)
+			return 1;
+		result = store_retain_vacuum(&r->sql, VACUUM_PAGES);
+		if (result == 0)
+			result = store_retain_size(&r->sql, &r->limits.size);
+		changed += VACUUM_PAGES;
+		r->counters.pages += (uint64_t)(before - r->limits.size.pages);
+		if (before == r->limits.size.pages)
+			return 0;
+	}
+	return result;
+}
+
+static int prune_step(struct retain *r, uint64_t until_ns)
+{
+	int result = retain_prune_step(r, until_ns);
+
+	if (result == 0)
+		result = store_retain_set_number(&r->sql, CURSOR, r->cursor);
+	return result;
+}
+
+static int boots_step(struct retain *r, uint64_t until_ns)
+{
+	return store_retain_boot(&r->sql);
+}
+
+static void end_mark(struct retain *r)
+{
+	r->phase = RETAIN_SWEEP;
+}
+
+static void end_phase(struct retain *r)
+{
+	r->phase = RETAIN_IDLE;
+}
+
+static const struct {
+	const char *name;
+	int (*step)(struct retain *r, uint64_t until_ns);
+	void (*end)(struct retain *r);
+} phases[RETAIN_PHASES] = {
+	[RETAIN_IDLE] = {"idle", NULL, NULL},
+	[RETAIN_PRUNE] = {"pruning", prune_step, end_round},
+	[RETAIN_MARK] = {"reading what is in use", retain_mark_step, end_mark},
+	[RETAIN_SWEEP] = {"removing what is not in use", retain_sweep_step, end_sweep},
+	[RETAIN_BOOTS] = {"removing what is not in use", boots_step, end_phase},
+	[RETAIN_VACUUM] = {"giving space back", vacuum_step, end_phase},
+};
+
+const char *retain_state(const struct retain *r)
+{
+	if (r->held)
+		return "waiting for a reader that keeps the write-ahead log";
+	if (r->stuck)
+		return "above the limit, with nothing that may go";
+	return phases[r->phase].name;
+}
+
+struct position {
+	int64_t cursor, removed, quota;
+	struct retain_counters counters;
+};
+
+/* As if the step had not been. What has been noted of references may be wrong now. */
+static int fail(struct retain *r, const struct position *before, int error)
+{
+	store_retain_rollback(&r->sql);
+	r->cursor = before->cursor;
+	r->removed = before->removed;
+	r->quota = before->quota;
+	r->counters = before->counters;
+	r->counters.failures++;
+	r->candidates_count = 0;
+	r->zone = -1;
+	if (r->phase == RETAIN_MARK || r->phase == RETAIN_SWEEP) {
+		retain_mark_end(r);
+		r->counters.sweeps_failed++;
+	}
+	r->phase = RETAIN_IDLE;
+	r->next_look_ns = r->now_boot_ns + RETRY_NS;
+	return error;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Rows to change, so that step and commit together take what they should. By time of the processor:
+ * when others have it, shorter steps would only be more of them.
+ */
+static void adjust(struct retain *r, enum retain_phase phase, uint64_t took_ns,
+		   uint64_t took_cpu_ns)
+{
+	r->counters.steps++;
+	r->counters.longest_step_ns = most(r->counters.longest_step_ns, took_ns);
+	r->counters.longest_cpu_ns[phase] = most(r->counters.longest_cpu_ns[phase], took_cpu_ns);
+	r->counters.long_steps += took_ns > RETAIN_STEP_LONG_NS;
+	if (took_cpu_ns > r->step_ns + r->step_ns / 4)
+		r->rows -= r->rows / 4;
+	else if (took_cpu_ns < r->step_ns)
+		r->rows += r->rows / 8;
+	if (r->rows < RETAIN_ROWS_MIN)
+		r->rows = RETAIN_ROWS_MIN;
+	if (r->rows > RETAIN_ROWS_MAX)
+		r->rows = RETAIN_ROWS_MAX;
+}
+
+/* Where the file is too large already, every second step of pruning makes it smaller. */
+static enum retain_phase phase_of_step(const struct retain *r)
+{
+	const struct retain_limits *l = &r->limits;
+
+	if (r->phase == RETAIN_PRUNE && r->counters.steps % 2 && l->size.pages > l->cap_pages &&
+	    l->size.free_pages > WORTHWHILE_PAGES)
+		return RETAIN_VACUUM;
+	return r->phase;
+}
+
+int retain_step(struct retain *r, uint64_t now_boot_ns)
+{
+	const struct position before = {r->cursor, r->removed, r->quota, r->counters};
+	uint64_t began = clock_monotonic_ns(), began_cpu = cpu_ns();
+	enum retain_phase phase;
+	int result = 0, more;
+
+	r->now_boot_ns = now_boot_ns;
+	if (r->phase == RETAIN_IDLE) {
+		if (now_boot_ns < r->next_look_ns)
+			return 0;
+		result = decide(r);
+		if (result < 0)
+			return fail(r, &before, result);
+		return r->phase != RETAIN_IDLE;
+	}
+	phase = phase_of_step(r);
+	if (phase != RETAIN_MARK)
+		result = store_retain_begin(&r->sql);
+	/* A checkpoint has the lock: another time. */
+	if (result == SCHEMA_E_BUSY)
+		return 0;
+	more = result < 0 ? result : phases[phase].step(r, began + r->step_ns);
+	if (more >= 0 && phase != RETAIN_MARK)
+		result = store_retain_commit(&r->sql);
+	if (more < 0 || result < 0)
+		return fail(r, &before, more < 0 ? more : result);
+	if (more == 0 && phase == r->phase)
+		phases[phase].end(r);
+	adjust(r, phase, clock_monotonic_ns() - began, cpu_ns() - began_cpu);
+	return 1;
+}
+
+/* Time for steps, for so much time of the recorder. */
+static uint64_t share(const struct retain *r, uint64_t spent_ns)
+{
+	const struct retain_limits *l = &r->limits;
+
+	if (l->cap_pages == INT64_MAX || r->held || used_pages(r) <= RETAIN_HIGH(l->cap_pages))
+		return 0;
+	/* The log is what grows: it has to be emptied first, and pruning makes it longer. */
+	if (l->wal_bytes > 2 * r->config->wal_max_bytes)
+		return 0;
+	if (used_pages(r) > l->cap_pages - l->cap_pages / 64)
+		return spent_ns + spent_ns / 2;
+	return l->wal_bytes > r->config->wal_max_bytes ? 0 : spent_ns / 4;
+}
+
+int retain_run(struct retain *r, uint64_t now_boot_ns, uint64_t spent_ns, bool idle)
+{
+	uint64_t began = clock_monotonic_ns(), budget;
+	int result = look_at_limits(r);
+
+	if (result < 0)
+		return result;
+	budget = share(r, spent_ns);
+	if (!idle && budget == 0 && now_boot_ns < r->next_look_ns)
+		return r->phase != RETAIN_IDLE;
+	if (budget == 0 && r->phase != RETAIN_MARK &&
+	    r->limits.wal_bytes > r->config->wal_max_bytes)
+		return 0;
+	r->step_ns = most(RETAIN_STEP_NS, least(budget, RETAIN_STEP_BUSY_NS));
+	do
+		result = retain_step(r, now_boot_ns);
+	while (result > 0 && clock_monotonic_ns() - began < budget);
+	r->step_ns = RETAIN_STEP_NS;
+	return result;
+}

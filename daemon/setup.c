@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a start has to do with the kernel before the loop can run: filters, numbers, descriptors,
+ * and taking over from programs that are recording already.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/daemon_state.h"
+#include "daemon/store_load.h"
+#include "schema/cleanup.h"
+
+/* The cgroups of the configuration into the map that the programs ask. */
+static int fill_filter(struct daemon *d, struct probe *probe, const struct config_list *list,
+		       uint32_t verdict)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct lineage_cgroup_key key = {0};
+		uint64_t id = 0;
+		int r = cgroup_id_of_path(&d->hierarchies, list->items[i], &id);
+
+		key.id = id;
+		if (r < 0) {
+			log_errno(r, "cgroup %s cannot be recorded", list->items[i]);
+			return -EINVAL;
+		}
+		if (bpf_map_update_elem(probe->maps[PROBE_MAP_FILTER], &key, &verdict, BPF_ANY) < 0)
+			return log_errno(-errno, "cgroup filter: %s", list->items[i]);
+	}
+	return 0;
+}
+
+static uint32_t filter_bits(const struct config *config)
+{
+	uint32_t bits = config->include_cgroup.count ? LINEAGE_FILTER_CGROUPS : 0;
+
+	if (config->where == CONFIG_WHERE_HOST)
+		bits |= LINEAGE_FILTER_HOST_ONLY;
+	if (config->where == CONFIG_WHERE_CONTAINERS)
+		bits |= LINEAGE_FILTER_CONTAINER_ONLY;
+	return bits;
+}
+
+static void empty_map(int fd)
+{
+	struct lineage_cgroup_key key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		if (bpf_map_delete_elem(fd, &key) < 0)
+			return;
+}
+
+/* Filters as configured now; verdicts and "path told" marks of before are void. */
+static int set_filters(struct daemon *d, struct probe *probe)
+{
+	int r;
+
+	empty_map(probe->maps[PROBE_MAP_FILTER]);
+	r = fill_filter(d, probe, &d->config->include_cgroup, LINEAGE_SUBTREE_INCLUDE);
+	if (r == 0)
+		r = fill_filter(d, probe, &d->config->exclude_cgroup, LINEAGE_SUBTREE_EXCLUDE);
+	if (r == 0) {
+		probe->control->filter = filter_bits(d->config);
+		empty_map(probe->maps[PROBE_MAP_CGROUPS]);
+	}
+	return r;
+}
+
+struct numbers {
+	struct lineage_counters *counters;
+	int cpus;
+};
+
+static int continue_cpu(const struct store_cpu *cpu, void *userdata)
+{
+	struct numbers *n = userdata;
+
+	if (cpu->cpu < n->cpus)
+		n->counters[cpu->cpu].first_seq = n->counters[cpu->cpu].next_seq = cpu->next_seq;
+	return 0;
+}
+
+/* New maps count on from where the database ends, so that (boot, cpu, seq) stays unique. */
+/* More events than the old programs can still take numbers for until they are detached. */
+#define NUMBERS_APART 1000000000ULL
+
+/* Programs of another layout go on counting for a moment: stay clear of them. */
+static int skip_old_numbers(struct daemon *d, struct numbers *numbers)
+{
+	CLEANUP_FREE struct lineage_counters *old = calloc((size_t)numbers->cpus, sizeof(*old));
+	int r = old ? probe_counters(&d->old, old) : -ENOMEM;
+
+	for (int i = 0; r == 0 && i < numbers->cpus; i++)
+		numbers->counters[i].first_seq = numbers->counters[i].next_seq =
+			old[i].next_seq + NUMBERS_APART;
+	return r;
+}
+
+static int continue_numbers(struct daemon *d, struct probe *probe)
+{
+	CLEANUP_FREE struct lineage_counters *counters =
+		calloc((size_t)probe->cpus, sizeof(*counters));
+	struct numbers numbers = {counters, probe->cpus};
+	struct store store;
+	uint32_t zero = 0;
+	int r = counters ? store_open(&store, d->config->database) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	r = store_each_cpu(&store, continue_cpu, &numbers);
+	store_close(&store);
+	if (r == 0 && d->old.maps[PROBE_MAP_COUNTERS] >= 0)
+		r = skip_old_numbers(d, &numbers);
+	if (r < 0)
+		return r;
+	return bpf_map_update_elem(probe->maps[PROBE_MAP_COUNTERS], &zero, counters, BPF_ANY) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int prepare(struct probe *probe, void *userdata)
+{
+	struct daemon *d = userdata;
+	int r = set_filters(d, probe);
+
+	return r < 0 ? r : continue_numbers(d, probe);
+}
+
+struct probe_options setup_probe_options(struct daemon *d)
+{
+	return (struct probe_options){
+		.pin_directory = d->config->pin_directory,
+		.ring_bytes = d->config->ring_bytes,
+		.cache_entries = d->config->cache_entries,
+		.args_max = (uint32_t)d->config->args_max_bytes,
+		.filter = filter_bits(d->config),
+		.v1_hierarchy = d->hierarchies.v1_id,
+		.v1_controller = d->hierarchies.v1_id ? d->hierarchies.v1_controller : NULL,
+		.prepare = prepare,
+		.userdata = d,
+	};
+}
+
+/* What the service manager kept for us over a restart. */
+static size_t stored_fds(struct probe_fd *fds, size_t most, char ***ret_names)
+{
+	int n = sd_listen_fds_with_names(1, ret_names);
+	size_t count = 0;
+
+	for (int i = 0; i < n && count < most; i++)
+		fds[count++] = (struct probe_fd){(*ret_names)[i], SD_LISTEN_FDS_START + i};
+	return count;
+}
+
+/* What is kept under these names already is of other programs, or of nobody. */
+static void store_fds(struct probe *probe)
+{
+	struct probe_object objects[PROBE_OBJECTS];
+
+	probe_objects(probe, objects);
+	for (int i = 0; i < PROBE_OBJECTS; i++)
+		sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s-%s", objects[i].kind, objects[i].name);
+	for (int i = 0; i < PROBE_OBJECTS; i++) {
+		char message[128];
+
+		snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s-%s",
+			 objects[i].kind, objects[i].name);
+		sd_pid_notify_with_fds(0, 0, message, objects[i].fd, 1);
+	}
+}
+
+/* With a service manager that keeps descriptors there is no need for pinned links. */
+bool setup_has_fd_store(void)
+{
+	return getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID");
+}
+
+/* Entries of the old cache that the new programs have not made themselves by now. */
+static void carry_cache(const struct probe *from, const struct probe *to)
+{
+	struct lineage_key key, next;
+	struct lineage_process value;
+	const struct lineage_key *at = NULL;
+	int old = from->maps[PROBE_MAP_CACHE];
+
+	while (bpf_map_get_next_key(old, at, &next) == 0) {
+		if (bpf_map_lookup_elem(old, &next, &value) == 0)
+			bpf_map_update_elem(to->maps[PROBE_MAP_CACHE], &next, &value, BPF_NOEXIST);
+		key = next;
+		at = &key;
+	}
+}
+
+/*
+ * Programs of another layout are still recording: ours are attached by now, so theirs may go. What
+ * both have seen is told apart by apply.c.
+ */
+static int set_up_loaded(struct daemon *d)
+{
+	if (d->old.maps[PROBE_MAP_EVENTS] >= 0) {
+		probe_detach(&d->old);
+		carry_cache(&d->old, &d->probe);
+		log_event(MESSAGE_TAKEN_OVER, LOG_INFO, NULL,
+			  "taken over from the programs of an earlier lineaged (layout %u)",
+			  d->old.control->abi_version);
+	}
+	if (setup_has_fd_store())
+		store_fds(&d->probe);
+	return 0;
+}
+
+static int set_up_adopted(struct daemon *d)
+{
+	int r = set_filters(d, &d->probe);
+
+	if (r == 0)
+		log_event(MESSAGE_RESUMED, LOG_INFO, NULL,
+			  "resumed: the programs had gone on recording meanwhile");
+	return r;
+}
+
+int setup_probe(struct daemon *d)
+{
+	struct probe_options options = setup_probe_options(d);
+	struct probe_problem problem;
+	struct probe_fd fds[64];
+	char **names = NULL;
+	size_t count = stored_fds(fds, ARRAY_SIZE(fds), &names);
+	int r = probe_open(&d->probe, &d->old, &options, fds, count, !setup_has_fd_store(),
+			   &problem);
+
+	for (char **n = names; n && *n; n++)
+		free(*n);
+	free(names);
+	if (r < 0) {
+		log_event(MESSAGE_ATTACH_FAILED, LOG_ERR, NULL, "cannot record: %s", problem.text);
+		return r;
+	}
+	return d->probe.adopted ? set_up_adopted(d) : set_up_loaded(d);
+}

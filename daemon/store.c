@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "schema/cleanup.h"
+
+static const char *const sql[STORE_STMTS] = {
+#define X(name, text) [STORE_##name] = text,
+	STORE_STATEMENTS(X)
+#undef X
+};
+
+#define BUSY_MS 20
+
+const char *store_error(const struct store *store)
+{
+	return store->db ? sqlite3_errmsg(store->db) : "not open";
+}
+
+sqlite3_stmt *store_query(struct store *store, enum store_stmt stmt)
+{
+	store->statements++;
+	return store->stmts[stmt];
+}
+
+void store_reset(struct store *store, enum store_stmt stmt)
+{
+	sqlite3_reset(store->stmts[stmt]);
+}
+
+/* ROW_NONE is NULL. */
+static void bind(sqlite3_stmt *s, int index, int64_t value)
+{
+	if (value == ROW_NONE)
+		sqlite3_bind_null(s, index);
+	else
+		sqlite3_bind_int64(s, index, value);
+}
+
+static void bind_text(sqlite3_stmt *s, int index, const char *text)
+{
+	sqlite3_bind_text(s, index, text && *text ? text : NULL, -1, SQLITE_STATIC);
+}
+
+static int run(struct store *store, sqlite3_stmt *s)
+{
+	int rc = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return schema_error(rc);
+}
+
+static int run_plain(struct store *store, enum store_stmt stmt)
+{
+	return run(store, store_query(store, stmt));
+}
+
+static int64_t column(sqlite3_stmt *s, int index)
+{
+	return sqlite3_column_type(s, index) == SQLITE_NULL ? ROW_NONE
+							    : sqlite3_column_int64(s, index);
+}
+
+int store_reload_ids(struct store *store)
+{
+	sqlite3_stmt *s = store_query(store, STORE_MAX_IDS);
+	int rc = sqlite3_step(s);
+
+	if (rc == SQLITE_ROW) {
+		store->next_process = sqlite3_column_int64(s, 0) + 1;
+		store->next_text = sqlite3_column_int64(s, 1) + 1;
+		store->next_image = sqlite3_column_int64(s, 2) + 1;
+		store->next_context = sqlite3_column_int64(s, 3) + 1;
+		store->next_cgroup = sqlite3_column_int64(s, 4) + 1;
+	}
+	sqlite3_reset(s);
+	store->zone = -1;
+	return schema_error(rc);
+}
+
+static int read_boot_id(char boot_id[64])
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!f || !fgets(boot_id, 64, f))
+		return f ? -EIO : -errno;
+	boot_id[strcspn(boot_id, "\n")] = 0;
+	return 0;
+}
+
+static int find_boot(struct store *store)
+{
+	struct utsname name = {0};
+	char boot_id[64];
+	sqlite3_stmt *s;
+	int r = read_boot_id(boot_id);
+	int rc;
+
+	if (r < 0)
+		return r;
+	s = store_query(store, STORE_BOOT_FIND);
+	bind_text(s, 1, boot_id);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		store->boot = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	if (rc != SQLITE_DONE)
+		return schema_error(rc);
+	uname(&name);
+	s = store_query(store, STORE_BOOT_ADD);
+	bind_text(s, 1, boot_id);
+	bind_text(s, 2, name.nodename);
+	bind_text(s, 3, name.machine);
+	bind_text(s, 4, name.release);
+	r = run(store, s);
+	store->boot = sqlite3_last_insert_rowid(store->db);
+	return r;
+}
+
+int store_open(struct store *store, const char *path)
+{
+	int r;
+
+	*store = (struct store){.zone = -1};
+	r = schema_open_writer(path, &store->db);
+	if (r < 0)
+		return r;
+	/* Whoever else holds the write lock: the ring can wait, the loop cannot. */
+	if (r == 0)
+		sqlite3_busy_timeout(store->db, BUSY_MS);
+	/* Durability is the business of the thread that checkpoints and syncs: see checkpoint.h. */
+	r = schema_exec(store->db, "PRAGMA synchronous = OFF; PRAGMA cache_size = -4096");
+	for (int i = 0; r == 0 && i < STORE_STMTS; i++)
+		r = schema_error(sqlite3_prepare_v3(
+			store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->stmts[i], NULL));
+	if (r == 0)
+		r = find_boot(store);
+	if (r == 0)
+		r = store_reload_ids(store);
+	if (r < 0)
+		store_close(store);
+	return r;
+}
+
+void store_close(struct store *store)
+{
+	if (!store->db)
+		return;
+	if (store->in_transaction)
+		store_rollback(store);
+	for (int i = 0; i < STORE_STMTS; i++)
+		sqlite3_finalize(store->stmts[i]);
+	sqlite3_close(store->db);
+	*store = (struct store){.zone = -1};
+}
+
+bool store_has_moved(struct store *store)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
+		       SQLITE_OK &&
+	       moved;
+}
+
+int store_begin(struct store *store)
+{
+	int r = run_plain(store, STORE_BEGIN);
+
+	store->in_transaction = r == 0;
+	return r;
+}
+
+static int flush_zone(struct store *store)
+{
+	sqlite3_stmt *s;
+
+	if (store->zone < 0)
+		return 0;
+	s = store_query(store, STORE_ZONE);
+	bind(s, 1, store->zone);
+	bind(s, 2, store->boot);
+	bind(s, 3, (int64_t)store->zone_min_ns);
+	bind(s, 4, (int64_t)store->zone_max_ns);
+	store->zone = -1;
+	return run(store, s);
+}
+
+static int note_zone(struct store *store, int64_t process_id, uint64_t start_ns)
+{
+	int64_t zone = process_id >> SCHEMA_ZONE_SHIFT;
+	int r = 0;
+
+	if (store->zone != zone) {
+		r = flush_zone(store);
+		store->zone = zone;
+		store->zone_min_ns = store->zone_max_ns = start_ns;
+	}
+	if (start_ns < store->zone_min_ns)
+		store->zone_min_ns = start_ns;
+	if (start_ns > store->zone_max_ns)
+		store->zone_max_ns = start_ns;
+	return r;
+}
+
+int store_commit(struct store *store)
+{
+	int r = flush_zone(store);
+
+	if (r == 0)
+		r = run_plain(store, STORE_COMMIT);
+	if (r == 0)
+		store->in_transaction = false;
+	return r;
+}
+
+int store_rollback(struct store *store)
+{
+	int r = 0;
+
+	for (int i = 0; i < STORE_STMTS; i++)
+		sqlite3_reset(store->stmts[i]);
+	/* SQLite may have rolled back by itself; then there is nothing to be done. */
+	if (!sqlite3_get_autocommit(store->db))
+		r = run_plain(store, STORE_ROLLBACK);
+	store->in_transaction = false;
+	store->zone = -1;
+	return sqlite3_get_autocommit(store->db) ? 0 : r;
+}
+
+int store_text(struct store *store, const struct store_text *text, int64_t *ret_id)
+{
+	sqlite3_stmt *s = store_query(store, STORE_TEXT);
+
+	bind(s, 1, store->next_text);
+	sqlite3_bind_text(s, 2, text->value, (int)text->length, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 3, text->raw, (int)text->raw_length, SQLITE_STATIC);
+	*ret_id = store->next_text++;
+	return run(store, s);
+}
+
+int store_image(struct store *store, const struct store_image *image, int64_t *ret_id)
+{
+	sqlite3_stmt *s = store_query(store, STORE_IMAGE);
+
+	bind(s, 1, store->next_image);
+	bind(s, 2, image->exe);
+	bind(s, 3, image->filename);
+	bind(s, 4, image->interpreter);
+	sqlite3_bind_text(s, 5, image->comm, (int)image->comm_length, SQLITE_STATIC);
+	sqlite3_bind_text(s, 6, image->args, (int)image->args_length, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 7, image->args_raw, (int)image->args_raw_length, SQLITE_STATIC);
+	bind(s, 8, image->args_count);
+	bind(s, 9, image->args_bytes);
+	bind(s, 10, image->flags);
+	bind(s, 11, image->dev);
+	bind(s, 12, image->inode);
+	*ret_id = store->next_image++;
+	return run(store, s);
+}
+
+/* The kernel's "unset" as NULL. */
+static int64_t id_or_null(uint32_t id)
+{
+	return id == UINT32_MAX ? ROW_NONE : (int64_t)id;
+}
+
+int store_context(struct store *store, const struct lineage_ids *ids, int64_t cgroup,
+		  int64_t cgroup_v1, int64_t *ret_id)
+{
+	const int64_t values[] = {
+		store->next_context,
+		ids->uid,
+		ids->euid,
+		ids->suid,
+		ids->gid,
+		ids->egid,
+		ids->sgid,
+		id_or_null(ids->loginuid),
+		id_or_null(ids->sessionid),
+		(int64_t)ids->cap_effective,
+		(int64_t)ids->cap_permitted,
+		ids->sid,
+		ids->tty,
+		ids->pid_ns,
+		ids->mnt_ns,
+		ids->net_ns,
+		ids->user_ns,
+		ids->uts_ns,
+		ids->ipc_ns,
+		ids->cgroup_ns,
+		ids->pid_ns_level,
+		cgroup,
+		cgroup_v1,
+	};
+	sqlite3_stmt *s = store_query(store, STORE_CONTEXT);
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		bind(s, (int)i + 1, values[i]);
+	*ret_id = store->next_context++;
+	return run(store, s);
+}
+
+static void bind_cgroup(sqlite3_stmt *s, int first, const struct store_cgroup *g)
+{
+	const struct container *c = &g->container;
+	const struct container_names *n = &g->names;
+
+	bind_text(s, first, g->path);
+	bind_text(s, first + 1, c->id);
+	bind_text(s, first + 2, n->runtime ? n->runtime : c->runtime);
+	bind_text(s, first + 3, n->container_name);
+	bind_text(s, first + 4, n->image_name);
+	bind_text(s, first + 5, n->pod_uid[0] ? n->pod_uid : c->pod_uid);
+	bind_text(s, first + 6, n->pod_name);
+	bind_text(s, first + 7, n->pod_namespace);
+}
+
+int store_cgroup(struct store *store, const struct store_cgroup *cgroup, int64_t *ret_id)
+{
+	sqlite3_stmt *s = store_query(store, STORE_CGROUP);
+
+	bind(s, 1, store->next_cgroup);
+	bind(s, 2, store->boot);
+	bind(s, 3, cgroup->hierarchy);
+	bind(s, 4, (int64_t)cgroup->kernfs_id);
+	bind_cgroup(s, 5, cgroup);
+	*ret_id = store->next_cgroup++;
+	return run(store, s);
+}
+
+int store_cgroup_update(struct store *store, int64_t id, const struct store_cgroup *cgroup)
+{
+	sqlite3_stmt *s = store_query(store, STORE_CGROUP_UPDATE);
+
+	bind(s, 1, id);
+	bind_cgroup(s, 2, cgroup);
+	return run(store, s);
+}
+
+/* What was not known at first: the fork was lost and has been recovered. */
+static int update_birth(struct store *store, const struct process *p)
+{
+	sqlite3_stmt *s = store_query(store, STORE_PROCESS_BIRTH);
+
+	bind(s, 1, p->process_id);
+	bind(s, 2, p->parent_id);
+	bind(s, 3, p->creator_id);
+	bind(s, 4, p->fork_cpu);
+	bind(s, 5, p->fork_seq);
+	bind(s, 6, p->context);
+	return run(store, s);
+}
+
+/* How many of the values below an update may change. */
+#define PROCESS_CHANGEABLE 20
+
+int store_process(struct store *store, const struct process *p)
+{
+	const struct image_state *i = &p->image;
+	const int64_t values[] = {
+		p->process_id,
+		PROVENANCE_PACK(p->birth, i->provenance, p->end),
+		p->ns_pid,
+		i->pgid,
+		i->comm,
+		i->after_ns,
+		i->cpu,
+		i->seq,
+		i->context,
+		i->parent_id,
+		i->image,
+		i->cwd,
+		p->end_after_ns,
+		p->end_cpu,
+		p->end_seq,
+		p->end_parent_id,
+		p->status,
+		p->user_us,
+		p->system_us,
+		p->max_rss_kib,
+		store->boot,
+		p->key.pid,
+		(int64_t)p->key.start_boot_ns,
+		p->parent_id,
+		p->creator_id,
+		p->fork_cpu,
+		p->fork_seq,
+		p->context,
+	};
+	sqlite3_stmt *s = store_query(store, p->stored ? STORE_PROCESS_UPDATE : STORE_PROCESS);
+	int r = p->stored ? 0 : note_zone(store, p->process_id, p->key.start_boot_ns);
+
+	if (r < 0)
+		return r;
+	/* The update has no use for what is fixed at birth. */
+	for (size_t k = 0; k < (p->stored ? PROCESS_CHANGEABLE : ARRAY_SIZE(values)); k++)
+		bind(s, (int)k + 1, values[k]);
+	r = run(store, s);
+	return r == 0 && p->stored && p->birth_changed ? update_birth(store, p) : r;
+}
+
+int store_exec(struct store *store, const struct process *p, const struct image_state *i)
+{
+	const int64_t values[] = {
+		p->process_id,
+		store->boot,
+		i->after_ns == ROW_NONE ? ROW_NONE : (int64_t)p->key.start_boot_ns + i->after_ns,
+		i->provenance,
+		i->cpu,
+		i->seq,
+		i->context,
+		i->parent_id,
+		i->image,
+		i->cwd,
+		i->comm,
+		i->pgid,
+	};
+	sqlite3_stmt *s = store_query(store, STORE_EXEC);
+
+	for (size_t k = 0; k < ARRAY_SIZE(values); k++)
+		bind(s, (int)k + 1, values[k]);
+	return run(store, s);
+}
+
+int store_find_process(struct store *store, const struct lineage_key *key, int64_t *ret_id)
+{
+	sqlite3_stmt *s = store_query(store, STORE_PROCESS_FIND);
+	int rc;
+
+	bind(s, 1, key->pid);
+	bind(s, 2, (int64_t)key->start_boot_ns);
+	bind(s, 3, store->boot);
+	rc = sqlite3_step(s);
+	*ret_id = rc == SQLITE_ROW ? column(s, 0) : 0;
+	sqlite3_reset(s);
+	return schema_error(rc);
+}
+
+int store_gap(struct store *store, struct store_gap *gap)
+{
+	sqlite3_stmt *s = store_query(store, STORE_GAP);
+	int r;
+
+	bind(s, 1, gap->gap_id ? gap->gap_id : ROW_NONE);
+	bind(s, 2, store->boot);
+	bind_text(s, 3, gap->cause);
+	bind(s, 4, gap->cpu);
+	bind(s, 5, (int64_t)gap->from_boot_ns);
+	bind(s, 6, (int64_t)gap->to_boot_ns);
+	bind(s, 7, gap->first_seq);
+	bind(s, 8, gap->last_seq);
+	bind(s, 9, gap->lost);
+	bind(s, 10, gap->recovered);
+	bind_text(s, 11, gap->detail);
+	r = run(store, s);
+	if (r == 0)
+		gap->gap_id = sqlite3_last_insert_rowid(store->db);
+	return r;
+}
+
+int store_gap_delete(struct store *store, int64_t gap_id)
+{
+	sqlite3_stmt *s = store_query(store, STORE_GAP_DELETE);
+
+	bind(s, 1, gap_id);
+	return run(store, s);
+}
+
+int store_clock(struct store *store, uint64_t from_boot_ns, int64_t offset_ns)
+{
+	sqlite3_stmt *s = store_query(store, STORE_CLOCK);
+
+	bind(s, 1, store->boot);
+	bind(s, 2, (int64_t)from_boot_ns);
+	bind(s, 3, offset_ns);
+	return run(store, s);
+}
+
+int store_ring_position(struct store *store, const uint8_t ring_id[16], uint64_t position)
+{
+	sqlite3_stmt *s = store_query(store, STORE_RING_SET);
+
+	sqlite3_bind_blob(s, 1, ring_id, 16, SQLITE_STATIC);
+	bind(s, 2, store->boot);
+	bind(s, 3, (int64_t)position);
+	return run(store, s);
+}
+
+int store_get_ring_position(struct store *store, const uint8_t ring_id[16], uint64_t *ret_position)
+{
+	sqlite3_stmt *s = store_query(store, STORE_RING_GET);
+	int rc;
+
+	sqlite3_bind_blob(s, 1, ring_id, 16, SQLITE_STATIC);
+	rc = sqlite3_step(s);
+	*ret_position = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	sqlite3_reset(s);
+	return schema_error(rc);
+}
+
+int store_cpu_position(struct store *store, int cpu, uint64_t first_seq, uint64_t next_seq,
+		       uint64_t unseen)
+{
+	sqlite3_stmt *s = store_query(store, STORE_CPU_SET);
+
+	bind(s, 1, store->boot);
+	bind(s, 2, cpu);
+	bind(s, 3, (int64_t)first_seq);
+	bind(s, 4, (int64_t)next_seq);
+	bind(s, 5, (int64_t)unseen);
+	return run(store, s);
+}
+
+int store_run_begin(struct store *store, const struct store_run *r)
+{
+	sqlite3_stmt *s = store_query(store, STORE_RUN_BEGIN);
+	int result;
+
+	bind(s, 1, store->boot);
+	bind_text(s, 2, r->version);
+	bind_text(s, 3, r->config_hash);
+	bind_text(s, 4, r->kernel);
+	bind_text(s, 5, r->filter);
+	bind(s, 6, (int64_t)r->started_boot_ns);
+	result = run(store, s);
+	if (result == 0)
+		store->run = sqlite3_last_insert_rowid(store->db);
+	return result;
+}
+
+int store_run_alive(struct store *store, uint64_t boot_ns)
+{
+	sqlite3_stmt *s = store_query(store, STORE_RUN_ALIVE);
+
+	bind(s, 1, store->run);
+	bind(s, 2, (int64_t)boot_ns);
+	return run(store, s);
+}
+
+int store_run_end(struct store *store, uint64_t boot_ns, const char *how)
+{
+	sqlite3_stmt *s = store_query(store, STORE_RUN_END);
+
+	bind(s, 1, store->run);
+	bind(s, 2, (int64_t)boot_ns);
+	bind_text(s, 3, how);
+	return run(store, s);
+}
+
+static int run_for_boot(struct store *store, enum store_stmt stmt)
+{
+	sqlite3_stmt *s = store_query(store, stmt);
+
+	bind(s, 1, store->boot);
+	return run(store, s);
+}
+
+int store_close_boots(struct store *store)
+{
+	int r = run_for_boot(store, STORE_BOOTS_CLOSE);
+
+	return r < 0 ? r : run_for_boot(store, STORE_RING_CLEAN);
+}
+
+int store_close_runs(struct store *store)
+{
+	int r = run_for_boot(store, STORE_GAPS_UNCLEAN);
+
+	return r < 0 ? r : run_for_boot(store, STORE_RUNS_CLOSE);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every SQL statement of the daemon, once. All are prepared at start, and in a unit test.
+ */
+#ifndef LINEAGED_STORE_STMT_H
+#define LINEAGED_STORE_STMT_H
+
+/* Read by store_load.c, by number. */
+#define STORE_PROCESS_COLUMNS                                                                    \
+	"SELECT p.process_id, p.pid, p.start_boot_ns, p.provenance, p.parent_id, p.creator_id, " \
+	"p.fork_cpu, p.fork_seq, p.context, p.ns_pid, p.pgid, p.comm, p.exec_after_ns, "         \
+	"p.exec_cpu, p.exec_seq, p.exec_context, p.exec_parent_id, p.image, p.cwd, i.comm, "     \
+	"p.end_after_ns, p.end_cpu, p.end_seq, p.end_parent_id, p.status, p.user_us, "           \
+	"p.system_us, p.max_rss_kib FROM process_row p LEFT JOIN image i ON i.image = p.image "
+
+#define STORE_STATEMENTS(X)                                                                        \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
+	X(COMMIT, "COMMIT")                                                                        \
+	X(ROLLBACK, "ROLLBACK")                                                                    \
+	X(BOOT_FIND, "SELECT boot FROM boot WHERE boot_id = ?")                                    \
+	X(BOOT_ADD, "INSERT INTO boot (boot, boot_id, hostname, machine, kernel) "                 \
+		    "VALUES ((SELECT coalesce(max(boot), 0) + 1 FROM boot), ?, ?, ?, ?)")          \
+	X(MAX_IDS,                                                                                 \
+	  "SELECT (SELECT max(process_id) FROM process_row), (SELECT max(text) FROM text), "       \
+	  "(SELECT max(image) FROM image), (SELECT max(context) FROM context), "                   \
+	  "(SELECT max(cgroup) FROM cgroup)")                                                      \
+	X(TEXT, "INSERT INTO text (text, value, raw) VALUES (?, ?, ?)")                            \
+	X(IMAGE, "INSERT INTO image (image, exe, filename, interpreter, comm, args, args_raw, "    \
+		 "args_count, args_bytes, flags, dev, inode) "                                     \
+		 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                    \
+	X(CONTEXT,                                                                                 \
+	  "INSERT INTO context (context, uid, euid, suid, gid, egid, sgid, loginuid, sessionid, "  \
+	  "cap_effective, cap_permitted, sid, tty, pid_ns, mnt_ns, net_ns, user_ns, uts_ns, "      \
+	  "ipc_ns, cgroup_ns, pid_ns_level, cgroup, cgroup_v1) "                                   \
+	  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+	X(CGROUP,                                                                                  \
+	  "INSERT INTO cgroup (cgroup, boot, hierarchy, kernfs_id, path, container_id, runtime, "  \
+	  "container_name, image_name, pod_uid, pod_name, pod_namespace) "                         \
+	  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                           \
+	X(CGROUP_UPDATE,                                                                           \
+	  "UPDATE cgroup SET path = ?2, container_id = ?3, runtime = ?4, container_name = ?5, "    \
+	  "image_name = ?6, pod_uid = ?7, pod_name = ?8, pod_namespace = ?9 WHERE cgroup = ?1")    \
+	X(CGROUPS, "SELECT cgroup, hierarchy, kernfs_id, path IS NOT NULL, container_id IS NULL "  \
+		   "OR container_name IS NOT NULL FROM cgroup WHERE boot = ?")                     \
+	X(PROCESS,                                                                                 \
+	  "INSERT INTO process_row (process_id, provenance, ns_pid, pgid, comm, exec_after_ns, "   \
+	  "exec_cpu, exec_seq, exec_context, exec_parent_id, image, cwd, end_after_ns, end_cpu, "  \
+	  "end_seq, end_parent_id, status, user_us, system_us, max_rss_kib, boot, pid, "           \
+	  "start_boot_ns, parent_id, creator_id, fork_cpu, fork_seq, context) "                    \
+	  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " \
+	  "?, ?)")                                                                                 \
+	X(PROCESS_UPDATE,                                                                          \
+	  "UPDATE process_row SET provenance = ?2, ns_pid = ?3, pgid = ?4, comm = ?5, "            \
+	  "exec_after_ns = ?6, exec_cpu = ?7, exec_seq = ?8, exec_context = ?9, "                  \
+	  "exec_parent_id = ?10, image = ?11, cwd = ?12, end_after_ns = ?13, end_cpu = ?14, "      \
+	  "end_seq = ?15, end_parent_id = ?16, status = ?17, user_us = ?18, system_us = ?19, "     \
+	  "max_rss_kib = ?20 WHERE process_id = ?1")                                               \
+	X(PROCESS_BIRTH,                                                                           \
+	  "UPDATE process_row SET parent_id = ?2, creator_id = ?3, fork_cpu = ?4, fork_seq = ?5, " \
+	  "context = ?6 WHERE process_id = ?1")                                                    \
+	X(PROCESS_FIND,                                                                            \
+	  "SELECT process_id FROM process_row WHERE pid = ? AND start_boot_ns = ? AND boot = ?")   \
+	X(PROCESSES_ALIVE, STORE_PROCESS_COLUMNS "WHERE p.boot = ? AND p.end_after_ns IS NULL")    \
+	X(PROCESS_READ,                                                                            \
+	  STORE_PROCESS_COLUMNS "WHERE p.boot = ? AND p.pid = ? AND p.start_boot_ns = ?")          \
+	X(EXEC, "INSERT INTO exec_row (process_id, boot, boot_ns, provenance, cpu, seq, context, " \
+		"parent_id, image, cwd, comm, pgid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+	X(ZONE, "INSERT INTO zone (zone, boot, min_start_ns, max_start_ns) VALUES (?, ?, ?, ?) "   \
+		"ON CONFLICT (zone, boot) DO UPDATE SET "                                          \
+		"min_start_ns = min(min_start_ns, excluded.min_start_ns), "                        \
+		"max_start_ns = max(max_start_ns, excluded.max_start_ns)")                         \
+	X(GAP,                                                                                     \
+	  "INSERT OR REPLACE INTO gap_row (gap_id, boot, cause, cpu, from_boot_ns, to_boot_ns, "   \
+	  "first_seq, last_seq, lost, recovered, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "   \
+	  "?)")                                                                                    \
+	X(GAP_DELETE, "DELETE FROM gap_row WHERE gap_id = ?")                                      \
+	X(GAPS_OPEN,                                                                               \
+	  "SELECT gap_id, cpu, from_boot_ns, to_boot_ns, first_seq, last_seq, lost, recovered "    \
+	  "FROM gap_row WHERE boot = ?1 AND cause = 'ring_full' AND lost > 0 "                     \
+	  "AND detail IS NOT NULL ORDER BY gap_id")                                                \
+	X(NUMBERS_SINCE,                                                                           \
+	  "WITH young AS (SELECT * FROM process_row WHERE boot = ?1 AND process_id >= (SELECT "    \
+	  "coalesce(min(zone), 0) << 12 FROM zone WHERE boot = ?1 AND max_start_ns >= ?2)) "       \
+	  "SELECT fork_cpu, fork_seq FROM young WHERE fork_seq IS NOT NULL "                       \
+	  "UNION ALL SELECT exec_cpu, exec_seq FROM young WHERE exec_seq IS NOT NULL "             \
+	  "UNION ALL SELECT end_cpu, end_seq FROM young WHERE end_seq IS NOT NULL "                \
+	  "UNION ALL SELECT cpu, seq FROM exec_row WHERE boot = ?1 AND boot_ns >= ?2 "             \
+	  "AND seq IS NOT NULL "                                                                   \
+	  "UNION ALL SELECT end_cpu, end_seq FROM process_row WHERE boot = ?1 "                    \
+	  "AND end_after_ns > 10000000000 AND start_boot_ns + end_after_ns >= ?2 "                 \
+	  "AND end_seq IS NOT NULL")                                                               \
+	X(CLOCK, "INSERT OR REPLACE INTO clock (boot, from_boot_ns, offset_ns) VALUES (?, ?, ?)")  \
+	X(CLOCK_LAST,                                                                              \
+	  "SELECT offset_ns FROM clock WHERE boot = ? ORDER BY from_boot_ns DESC LIMIT 1")         \
+	X(RING_SET,                                                                                \
+	  "INSERT OR REPLACE INTO ring_position (ring_id, boot, position) VALUES (?, ?, ?)")       \
+	X(RING_GET, "SELECT position FROM ring_position WHERE ring_id = ?")                        \
+	X(RING_CLEAN, "DELETE FROM ring_position WHERE boot <> ?")                                 \
+	X(CPU_SET, "INSERT INTO cpu_position (boot, cpu, first_seq, next_seq, unseen) "            \
+		   "VALUES (?, ?, ?, ?, ?) ON CONFLICT (boot, cpu) DO UPDATE SET "                 \
+		   "next_seq = excluded.next_seq, unseen = excluded.unseen")                       \
+	X(CPUS, "SELECT cpu, first_seq, next_seq, unseen FROM cpu_position WHERE boot = ?")        \
+	X(RUN_BEGIN, "INSERT INTO recorder_row (boot, version, config_hash, kernel, filter, "      \
+		     "started_boot_ns, last_boot_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)")         \
+	X(RUN_ALIVE, "UPDATE recorder_row SET last_boot_ns = ?2 WHERE run = ?1")                   \
+	X(RUN_END, "UPDATE recorder_row SET last_boot_ns = ?2, stopped_boot_ns = ?2, ended = ?3 "  \
+		   "WHERE run = ?1")                                                               \
+	X(GAPS_UNCLEAN,                                                                            \
+	  "INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) SELECT boot, "      \
+	  "'unclean_end', last_boot_ns, last_boot_ns, 'the node went down while lineaged ran: "    \
+	  "what followed, and what had not reached the disk, is missing' FROM recorder_row "       \
+	  "WHERE ended IS NULL AND boot <> ?")                                                     \
+	X(RUNS_CLOSE,                                                                              \
+	  "UPDATE recorder_row SET ended = CASE WHEN boot = ? THEN 'killed' ELSE 'rebooted' END "  \
+	  "WHERE ended IS NULL")                                                                   \
+	X(RUN_LAST, "SELECT CASE boot WHEN ?1 THEN last_boot_ns ELSE 0 END FROM recorder_row "     \
+		    "ORDER BY boot = ?1 DESC, run DESC LIMIT 1")                                   \
+	X(BOOTS_CLOSE,                                                                             \
+	  "UPDATE process_row SET provenance = (provenance & 63) | (3 << 6), end_after_ns = "      \
+	  "max((SELECT coalesce(max(last_boot_ns), 0) FROM recorder_row r "                        \
+	  "WHERE r.boot = process_row.boot) - start_boot_ns, 0) "                                  \
+	  "WHERE boot <> ? AND end_after_ns IS NULL")
+
+enum store_stmt {
+#define X(name, sql) STORE_##name,
+	STORE_STATEMENTS(X)
+#undef X
+		STORE_STMTS
+};
+
+#endif

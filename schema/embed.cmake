@@ -1,0 +1,12 @@
+# Writes schema_sql.h: each .sql file as a C string. Run as: cmake -DOUT=... -DFILES=a.sql;b.sql -P embed.cmake
+set(text "/* Generated from the .sql files of schema. */\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME_WE)
+  string(APPEND text "static const char schema_${name}_sql[] =\n")
+  file(READ ${file} content)
+  string(REPLACE "\\" "\\\\" content "${content}")
+  string(REPLACE "\"" "\\\"" content "${content}")
+  string(REPLACE "\n" "\\n\"\n\"" content "${content}")
+  string(APPEND text "\"${content}\";\n")
+endforeach()
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What live tests share: a cgroup and a database of their own, a lineaged that records just that cgroup,
+# and comparison with the truth. Everything made here is taken away by live_end, also after a failure.
+# Not here: what is tested (test-*.sh), and finding and counting the tests (run).
+#
+# LIVE_KEEP names a directory into which the files of a test that failed are copied.
+# From run: LINEAGED, LINEAGE_QUERY, LIVE_HELPERS, LIVE_QUICK. For tests: WORK, DB, CGROUP, PINS, CONFIG.
+
+# Seconds. The sanitized daemon on two busy CPUs is the slowest that we wait for.
+READY_TIMEOUT=60
+STOP_TIMEOUT=120
+
+die() { echo "$*"; exit 1; }
+skip() { echo "$*"; exit 77; }
+
+live_begin() {
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/lineaged-live.XXXXXX")
+	chmod 755 "$WORK"
+	CGROUP_ROOT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[[ $CGROUP_ROOT ]] || skip "no cgroup2 hierarchy is mounted"
+	CGROUP=$CGROUP_ROOT/lineaged-test-$$
+	DB=$WORK/lineage.db
+	PINS=/sys/fs/bpf/lineaged-test-$$
+	CONFIG=$WORK/lineaged.conf
+	TRUTH=$WORK/truth
+	DAEMON='' DAEMON_LOG=$WORK/log
+	configure
+	: >"$TRUTH"
+	: >"$DAEMON_LOG"
+	chmod 666 "$TRUTH"
+	mkdir "$CGROUP"
+	trap live_end EXIT
+}
+
+live_end() {
+	local status=$?
+	set +e
+	[[ $DAEMON ]] && kill -KILL "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
+	cgroup_empty
+	rmdir "$CGROUP"
+	rm -rf "$PINS"
+	if ((status != 0 && status != 77)) && [[ -s $DAEMON_LOG ]]; then
+		echo "-- the daemon said:"
+		tail -n 20 "$DAEMON_LOG"
+	fi
+	((status == 0 || status == 77)) || [[ -z ${LIVE_KEEP:-} ]] || cp -r "$WORK" "$LIVE_KEEP"
+	mounted_below "$WORK" | while read -r where; do umount -l "$where"; done
+	rm -rf "$WORK"
+	exit "$status"
+}
+
+mounted_below() { awk -v d="$1/" 'index($2, d) == 1 { print $2 }' /proc/mounts | tac; }
+
+# Ends whatever is left in the cgroup, and waits for it.
+cgroup_empty() {
+	local tries pid
+	for ((tries = 0; tries < 100; tries++)); do
+		[[ $(cat "$CGROUP/cgroup.procs" 2>/dev/null) ]] || return 0
+		while read -r pid; do kill -KILL "$pid" 2>/dev/null; done <"$CGROUP/cgroup.procs"
+		sleep 0.05
+	done
+}
+
+# -- the daemon
+
+# configure [Section.Key=value]...: replaces the configuration.
+configure() {
+	local setting
+	for setting; do
+		printf '[%s]\n%s\n' "${setting%%.*}" "${setting#*.}"
+	done >"$CONFIG"
+}
+
+# The same, for a daemon whose programs stay attached when it stops or is killed.
+configure_to_stay() { configure Report.KeepAttached=yes "$@"; }
+
+# shellcheck disable=SC2120
+# record_start [OPTION]...: returns once everything that starts from now on, STARTED, is recorded.
+record_start() {
+	local deadline=$((SECONDS + READY_TIMEOUT)) from
+	touch "$DAEMON_LOG"
+	from=$(wc -l <"$DAEMON_LOG")
+	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" "$@" \
+		2>>"$DAEMON_LOG" </dev/null 9>&- &
+	DAEMON=$!
+	until tail -n +$((from + 1)) "$DAEMON_LOG" 2>/dev/null | grep -q '^lineaged: ready'; do
+		kill -0 "$DAEMON" 2>/dev/null || die "lineaged ended before it was ready"
+		((SECONDS < deadline)) || die "lineaged is not ready after $READY_TIMEOUT s"
+		sleep 0.02
+	done
+	# shellcheck disable=SC2034
+	STARTED=$(date -u +%FT%T.%NZ)
+}
+
+# Ends the run: everything that was in the ring is in the database then, and nothing stays attached.
+record_stop() {
+	local pid=$DAEMON
+	kill -TERM "$pid"
+	record_wait 0
+	[[ ! -e $PINS || -z $(ls -A "$PINS") ]] || die "pins are left after a clean stop: $(ls "$PINS")"
+}
+
+# record_wait STATUS: the daemon ends by itself, with this exit status.
+record_wait() {
+	local deadline=$((SECONDS + STOP_TIMEOUT)) pid=$DAEMON status=0
+	while kill -0 "$pid" 2>/dev/null && [[ $(process_state "$pid") != Z ]]; do
+		((SECONDS < deadline)) || die "lineaged has not stopped after $STOP_TIMEOUT s"
+		sleep 0.02
+	done
+	DAEMON=''
+	wait "$pid" || status=$?
+	((status == $1)) || die "lineaged ended with status $status, not $1"
+}
+
+process_state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null || true; }
+
+# After configure_to_stay the next two leave the programs attached: events go on into ring and cache.
+record_kill() {
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null || true
+	DAEMON=''
+}
+
+record_hand_over() {
+	kill -TERM "$DAEMON"
+	record_wait 0
+}
+
+# Ends what configure_to_stay began: takes the rest of the ring in, and detaches.
+record_finish() {
+	[[ -z $DAEMON ]] || record_hand_over
+	configure "$@"
+	record_start
+	record_stop
+}
+
+# -- what is recorded
+
+# in_cgroup COMMAND...: as a child that has entered the cgroup before its exec.
+in_cgroup() {
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec "$@"
+	)
+}
+
+# tell COMMAND...: the same, for what writes the truth (helpers/truth.h).
+tell() { in_cgroup "$@" 7>>"$TRUTH" 8</proc; }
+
+helper() { tell "$LIVE_HELPERS/$1" "${@:2}"; }
+
+# flood_start OPTION...: in the background; flood_stop ends it and waits. CREATED is the number of
+# processes that it made, FLOOD its own pid.
+flood_start() {
+	: >"$WORK/flood"
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec "$LIVE_HELPERS/flood" "$@" >"$WORK/flood" 2>"$WORK/flood.error"
+	) &
+	FLOOD=$!
+}
+
+flood_stop() {
+	kill -TERM "$FLOOD" 2>/dev/null || true
+	flood_wait
+}
+
+flood_wait() {
+	wait "$FLOOD" || die "flood failed: $(cat "$WORK/flood.error")"
+	CREATED=$(sed 's/.*"created":\([0-9]*\).*/\1/' "$WORK/flood" | awk '{ n += $1 } END { print n }')
+	((CREATED > 0)) || die "flood made nothing"
+}
+
+# -- what the database says
+
+sql() { sqlite3 -batch -readonly -cmd '.timeout 5000' "$DB" "$@"; }
+
+# expect WHAT WANTED FOUND
+expect() { [[ $2 == "$3" ]] || die "$1: expected '$2', found '$3'"; }
+
+# Every fact of the truth file is in the database.
+truth_holds() {
+	local differences
+	[[ -s $TRUTH ]] || die "the helper told nothing"
+	{ echo '['; sed '$!s/$/,/' "$TRUTH"; echo ']'; } >"$TRUTH.json"
+	# shellcheck disable=SC2016
+	sed "s|\$TRUTH|$TRUTH.json|" "$LIVE/seen.sql" >"$WORK/seen.sql"
+	differences=$(sqlite3 -batch -readonly "$DB" <"$WORK/seen.sql") || die "sqlite3: $differences"
+	[[ -z $differences ]] || die "$differences"
+}
+
+# The numbers of each CPU are there once, without holes that no gap row tells of; one end per process;
+# and lineage-query comes to the same result.
+proven() {
+	local problems output status=0
+	problems=$(sql <"$LIVE/proof.sql")
+	[[ -z $problems ]] || die "$problems"
+	output=$("$LINEAGE_QUERY" verify --db "$DB" 2>&1) || status=$?
+	((status == 0)) || die "lineage-query verify: status $status: $output"
+}
+
+# proven, and nothing at all is missing but what was before the first start.
+nothing_lost() {
+	proven
+	expect "gaps" '' "$(sql "SELECT cause, cpu, first_seq, last_seq, lost, recovered, detail FROM gap
+		WHERE NOT (cause = 'recorder_down' AND from_unix_ns <= (SELECT min(started_unix_ns) FROM recorder))")"
+}
+
+# Every process of the flood is there, with its birth, its image if it had one, and its end.
+flood_is_whole() {
+	expect "births" "$CREATED" "$(sql "SELECT count(*) FROM fork WHERE provenance IN ('observed', 'recovered')")"
+	expect "without an end" 0 "$(sql "SELECT count(*) FROM process WHERE provenance IN ('observed', 'recovered') AND exit_code IS NULL")"
+	expect "images other than tiny" '' "$(sql "
+		SELECT DISTINCT exe, args, comm FROM process WHERE NOT image_inherited
+		AND provenance IN ('observed', 'recovered') AND NOT (exe = '$LIVE_HELPERS/tiny' AND args = '[\"tiny\"]' AND comm = 'tiny')")"
+}

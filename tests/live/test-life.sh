@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Who a process was and how it ended.
+
+recorded() {
+	record_start
+	helper "$@"
+	record_stop
+	truth_holds
+	nothing_lost
+}
+
+test_setuid() { recorded ids setuid; }
+test_setsid() { recorded ids setsid; }
+test_ids_at_fork() { recorded ids fork-ids; }
+test_namespaces() { recorded ids namespaces; }
+test_user_namespace() { recorded ids user-namespace; }
+
+test_set_id_file() {
+	install -m 4755 "$LIVE_HELPERS/show" "$WORK/set-id"
+	[[ $(findmnt -no OPTIONS -T "$WORK") != *nosuid* ]] || skip "$WORK is mounted nosuid"
+	recorded ids set-id-file "$WORK/set-id"
+}
+
+test_exit_codes() { recorded endings codes; }
+test_exit_signals() { recorded endings signals; }
+test_core_dumps() { recorded endings core "$WORK"; }
+test_peak_memory() { recorded endings memory; }
+test_processor_time() { recorded endings time; }
+
+# What runs before the recorder does: snapshot, with parent, image and arguments; its end is observed.
+test_snapshot() {
+	local pid
+	mkfifo "$WORK/leash"
+	tell env LIVE_CASE=snapshot SHOW_WAIT=1 SHOW_MEMBERS='"provenance":"snapshot","end_provenance":"observed"' \
+		"$LIVE_HELPERS/show" running before <"$WORK/leash" &
+	pid=$!
+	exec 9>"$WORK/leash"
+	until [[ -s $TRUTH ]]; do sleep 0.02; done
+	record_start
+	exec 9>&-
+	wait "$pid"
+	record_stop
+	truth_holds
+	while read -r pid; do
+		[[ ! -e /proc/$pid ]] || die "pid $pid lives, told as ended"
+	done < <(sql 'SELECT pid FROM process WHERE end_provenance IS NOT NULL')
+	expect "first ancestor" "1|$(cat /proc/1/comm)" "$(sql "SELECT pid, comm FROM process WHERE parent_id IS NULL")"
+}
+
+# What is moved into the cgroup is recorded from its next event on.
+test_moved_in() {
+	local pid
+	record_start
+	bash -c 'until read -t 0.05 -r < <(grep -o lineaged-test "/proc/$$/cgroup"); do :; done; /bin/true; exec /bin/true in' &
+	pid=$!
+	echo "$pid" >"$CGROUP/cgroup.procs"
+	wait "$pid"
+	record_stop
+	expect "its parent" "$$" "$(sql "SELECT ppid FROM process WHERE pid = $pid")"
+	expect "image after the move" '["/bin/true","in"]' "$(sql "SELECT args FROM process WHERE pid = $pid")"
+	expect "its children" 1 "$(sql "SELECT count(*) > 0 FROM fork WHERE ppid = $pid AND provenance = 'observed'")"
+}
+
+# Nothing but the cgroup is recorded.
+test_other_cgroup() {
+	record_start
+	/bin/sh -c '/bin/true; /bin/true'
+	in_cgroup /bin/true
+	record_stop
+	expect "births elsewhere" 0 "$(sql "SELECT count(*) FROM fork WHERE provenance = 'observed' AND cgroup NOT LIKE '%lineaged-test-%'")"
+	expect "images elsewhere" 0 "$(sql "SELECT count(*) FROM exec WHERE provenance = 'observed' AND cgroup NOT LIKE '%lineaged-test-%'")"
+	expect "image in the cgroup" 1 "$(sql "SELECT count(*) FROM exec WHERE provenance = 'observed' AND args = '[\"/bin/true\"]'")"
+}
+
+test_excluded_cgroup() {
+	mkdir "$CGROUP/quiet"
+	record_start --exclude-cgroup "$CGROUP/quiet"
+	# shellcheck disable=SC2016
+	in_cgroup bash -c 'echo $$ >"$1"/quiet/cgroup.procs; /bin/true not recorded' - "$CGROUP"
+	in_cgroup /bin/true recorded
+	record_stop
+	rmdir "$CGROUP/quiet"
+	expect "recorded" '["/bin/true","recorded"]' \
+		"$(sql "SELECT group_concat(args) FROM exec WHERE provenance = 'observed' AND exe LIKE '%/true'")"
+}

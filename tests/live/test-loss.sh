@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Nothing is lost unless it cannot be helped, nothing is there twice, and what is missing is counted.
+
+quick() { if [[ $LIVE_QUICK ]]; then echo "$1"; else echo "$2"; fi; }
+
+pause_random() { sleep "0.$(printf %03d $((RANDOM % 400 + 20)))"; }
+
+# The daemon is killed at any moment, and another goes on.
+test_sigkill() {
+	local i rounds
+	rounds=$(quick 15 200)
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --rate 400 --seconds 1000
+	for ((i = 0; i < rounds; i++)); do
+		pause_random
+		record_kill
+		record_start
+	done
+	flood_stop
+	record_finish
+	nothing_lost
+	flood_is_whole
+	expect "runs told as killed" "$rounds" "$(sql "SELECT count(*) FROM recorder WHERE ended = 'killed'")"
+	echo "note: killed $rounds times, $CREATED processes"
+}
+
+# Killed while it starts, takes over and reconciles.
+test_sigkill_while_starting() {
+	local i rounds
+	rounds=$(quick 10 60)
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --rate 400 --seconds 1000
+	record_kill
+	for ((i = 0; i < rounds; i++)); do
+		"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
+			2>>"$DAEMON_LOG" </dev/null &
+		DAEMON=$!
+		sleep "0.$(printf %03d $((RANDOM % 250)))"
+		record_kill
+	done
+	record_start
+	flood_stop
+	record_finish
+	nothing_lost
+	flood_is_whole
+}
+
+test_restart_under_load() {
+	local i rounds
+	rounds=$(quick 8 50)
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --rate 500 --seconds 1000
+	for ((i = 0; i < rounds; i++)); do
+		pause_random
+		record_hand_over
+		pause_random
+		record_start
+	done
+	flood_stop
+	record_finish
+	nothing_lost
+	flood_is_whole
+	expect "runs told as handed over" $((rounds + 1)) \
+		"$(sql "SELECT count(*) FROM recorder WHERE ended = 'handed over'")"
+	echo "note: restarted $rounds times, $CREATED processes"
+}
+
+# A clean stop detaches; what runs until the next start is a gap, and told as one.
+test_stop_is_a_gap() {
+	record_start
+	in_cgroup /bin/true first
+	record_stop
+	in_cgroup /bin/true missed
+	record_start
+	in_cgroup /bin/true second
+	record_stop
+	proven
+	expect images '["/bin/true","first"],["/bin/true","second"]' \
+		"$(sql "SELECT group_concat(args) FROM (SELECT args FROM exec WHERE exe LIKE '%/true' ORDER BY unix_ns)")"
+	expect "gaps that tell of it" 1 "$(sql "SELECT count(*) FROM gap WHERE from_unix_ns < to_unix_ns")"
+	expect "runs" 'stopped,stopped' "$(sql 'SELECT group_concat(ended) FROM recorder')"
+}
+
+# The default configuration holds what happens in half a minute at 1000 processes per second.
+test_sigstop() {
+	local seconds
+	seconds=$(quick 5 30)
+	record_start
+	kill -STOP "$DAEMON"
+	flood_start --workers 2 --rate 500 --seconds "$seconds"
+	flood_wait
+	kill -CONT "$DAEMON"
+	record_stop
+	nothing_lost
+	flood_is_whole
+	((CREATED >= seconds * 900)) || die "only $CREATED processes in $seconds s"
+}
+
+# The smallest ring and a daemon that does not read: what the ring cannot hold, the cache gives back.
+test_small_ring_heals() {
+	local from to created
+	configure Capture.RingSize=64K
+	record_start
+	kill -STOP "$DAEMON"
+	flood_start --workers 2 --count 1500 --bursts 3 --pause-ms 300
+	flood_wait
+	kill -CONT "$DAEMON"
+	record_stop
+	proven
+	(($(sql 'SELECT coalesce(sum(recovered), 0) FROM gap') > 1000)) || die "the ring was not too small"
+	expect "not recovered" 0 "$(sql 'SELECT sum(lost) FROM gap')"
+	flood_is_whole
+	while read -r from to created; do
+		expect "processes of a burst" "$created" "$(sql "SELECT count(*) FROM process
+			WHERE start_boot_ns BETWEEN $from AND $to AND provenance IN ('observed', 'recovered')")"
+	done < <(sed 's/[^0-9]*\([0-9]*\)[^0-9]*/\1 /g' "$WORK/flood")
+	expect "ends recovered" 1 "$(sql "SELECT count(*) > 500 FROM exit WHERE provenance = 'recovered'")"
+}
+
+# With too small a cache as well, events are lost for good, and every one of them is counted.
+test_small_cache_counts() {
+	local events
+	configure Capture.RingSize=64K Capture.CacheEntries=1024
+	record_start
+	kill -STOP "$DAEMON"
+	flood_start --workers 2 --count 3000 --bursts 2 --pause-ms 300
+	flood_wait
+	kill -CONT "$DAEMON"
+	record_stop
+	proven
+	# A child has three events and a worker two; of the flood itself there are image and end.
+	events=$((3 * (CREATED - 4) + 2 * 4 + 2))
+	expect "events, arrived or lost" "$events" "$(sql "
+		SELECT (SELECT count(*) FROM fork WHERE seq IS NOT NULL) + (SELECT count(*) FROM exec WHERE seq IS NOT NULL)
+			+ (SELECT count(*) FROM exit WHERE seq IS NOT NULL) + (SELECT sum(lost) FROM gap)")"
+	(($(sql 'SELECT sum(lost) FROM gap') > 1000)) || die "the cache was not too small"
+	status=0
+	"$LINEAGE_QUERY" window --strict --since "$STARTED" --db "$DB" >"$WORK/answer" 2>&1 || status=$?
+	expect "status of window --strict" 4 "$status"
+	tail -n 20 "$WORK/answer" | grep -q '^incomplete' || die "the answer does not end so: $(tail -n 20 "$WORK/answer")"
+}
+
+# A flood that the daemon has to follow: whatever it loses is counted.
+test_flood() {
+	record_start
+	flood_start --workers 4 --count "$(quick 3000 20000)"
+	flood_wait
+	record_stop
+	proven
+	expect "lost for good" 0 "$(sql 'SELECT coalesce(sum(lost), 0) FROM gap')"
+	flood_is_whole
+	echo "note: $CREATED processes, $(sql 'SELECT coalesce(sum(recovered), 0) FROM gap') events recovered"
+}
+
+# On one CPU, with work of higher priority that interrupts the programs wherever they are.
+test_preemption() {
+	local mode='' count urgent debug=/sys/kernel/debug
+	command -v chrt >/dev/null || skip "chrt is not installed"
+	count=$(quick 3000 20000)
+	mountpoint -q $debug || mount -t debugfs none $debug 2>/dev/null || true
+	# Not where the kernel is locked down: it then stays as preemptible as it was booted (preempt=full).
+	if mode=$(sed 's/.*(\(.*\)).*/\1/' $debug/sched/preempt 2>/dev/null) && [[ $mode ]]; then
+		echo full >$debug/sched/preempt
+		# shellcheck disable=SC2064
+		trap "echo $mode >$debug/sched/preempt; live_end" EXIT
+	fi
+	record_start
+	taskset -c 0 chrt -f 20 "$LIVE_HELPERS/flood" --cgroup "$CGROUP" --rate 1500 --seconds "$(quick 3 15)" >"$WORK/urgent" &
+	urgent=$!
+	flood_start --workers 8 --count $((count / 8))
+	taskset -acp 0 "$FLOOD" >/dev/null
+	flood_wait
+	wait "$urgent"
+	record_stop
+	CREATED=$((CREATED + $(sed 's/.*"created":\([0-9]*\).*/\1/' "$WORK/urgent")))
+	nothing_lost
+	flood_is_whole
+	! grep -i malformed "$DAEMON_LOG" || die "malformed records"
+	echo "note: $CREATED processes on one CPU${mode:+, fully preemptible}"
+}
+
+# An analyst's shell in a read transaction: recording goes on, and what it sees stands still.
+test_reader_pinned() {
+	local before during
+	record_start
+	flood_start --workers 2 --rate 300 --seconds 1000
+	sleep 1
+	mkfifo "$WORK/shell"
+	sqlite3 -batch "$DB" <"$WORK/shell" >"$WORK/reader" &
+	exec 9>"$WORK/shell"
+	echo 'BEGIN; SELECT count(*) FROM process;' >&9
+	sleep "$(quick 3 20)"
+	echo 'SELECT count(*) FROM process; COMMIT;' >&9
+	during=$(sql 'SELECT count(*) FROM process')
+	exec 9>&-
+	sleep 1
+	flood_stop
+	record_stop
+	before=$(head -n 1 "$WORK/reader")
+	expect "what the reader saw later" "$before" "$(tail -n 1 "$WORK/reader")"
+	((during > before)) || die "recording stood still: $before, then $during"
+	nothing_lost
+	flood_is_whole
+}
+
+# A file system that fills up, and is freed again, three times.
+test_disk_full() {
+	local i
+	mkdir "$WORK/disk"
+	mount -t tmpfs -o size=20m none "$WORK/disk"
+	DB=$WORK/disk/lineage.db
+	configure Retention.MaxUse=0 Retention.KeepFree=0 Storage.WalMax=1M
+	record_start
+	for i in 1 2 3; do
+		flood_start --workers 2 --count 500
+		flood_wait
+		made=$((${made:-0} + CREATED))
+		dd if=/dev/zero of="$WORK/disk/filler" bs=64K 2>/dev/null || true
+		flood_start --workers 2 --count 2000
+		flood_wait
+		made=$((made + CREATED))
+		sleep 2
+		kill -0 "$DAEMON" || die "lineaged ended when the disk was full"
+		rm "$WORK/disk/filler"
+		sleep 3
+	done
+	record_stop
+	CREATED=$made
+	proven
+	expect "lost for good" 0 "$(sql 'SELECT coalesce(sum(lost), 0) FROM gap')"
+	flood_is_whole
+	grep -qi 'full\|space' "$DAEMON_LOG" || die "not a word of the full disk"
+	(($(grep -ci 'full\|space' "$DAEMON_LOG") <= 12)) || die "too many words of the full disk"
+}
+
+# damaged HOW: recording goes on in a new database; the damaged file is kept beside it.
+damaged() {
+	local sum
+	record_start
+	flood_start --workers 1 --count 500
+	flood_wait
+	record_stop
+	sqlite3 "$DB" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+	rm -f "$DB-wal" "$DB-shm"
+	"$@"
+	sum=$(sha256sum <"$DB" | cut -d' ' -f1)
+	record_start
+	helper parents vfork
+	record_stop
+	truth_holds
+	proven
+	sha256sum "$WORK"/lineage.db?* | grep -q "^$sum" || die "the damaged file is gone: $(ls "$WORK")"
+	grep -qi 'damaged\|set aside\|no SQLite database' "$DAEMON_LOG" || die "not a word of it"
+}
+
+test_damaged_truncated() {
+	cut_off() { truncate -s "$(($(stat -c %s "$DB") / 2))" "$DB"; }
+	damaged cut_off
+}
+
+test_damaged_noise() {
+	noise() { dd if=/dev/urandom of="$DB" bs=1K seek=1 count=40 conv=notrunc 2>/dev/null; }
+	damaged noise
+}
+
+test_damaged_head() {
+	noise() { dd if=/dev/urandom of="$DB" bs=100 count=1 conv=notrunc 2>/dev/null; }
+	damaged noise
+}
+
+# What lineaged.conf(5) promises about the daemon's own memory.
+test_memory() {
+	local kib
+	record_start
+	flood_start --workers 4 --count "$(quick 3000 20000)"
+	flood_wait
+	sleep 1
+	kib=$(awk '/^VmHWM/ { print $2 }' "/proc/$DAEMON/status")
+	record_stop
+	((kib < 32768)) || die "the daemon took $kib KiB"
+	echo "note: at most $kib KiB"
+}

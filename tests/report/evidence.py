@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported evidence: closed, verified, honest about what it left out, and without secrets where that was asked for.
+
+    evidence.py LINEAGE_QUERY HOSTILE_DATABASE LARGE_DATABASE
+"""
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+import database
+
+QUERY, HOSTILE, LARGE = sys.argv[1:4]
+checks = 0
+SECRETS = [
+    (["mysql", "-uroot", "-pS3cret1", "shop"], "S3cret1"),
+    (["psql", "--password=S3cret2"], "S3cret2"),
+    (["tool", "--api-key", "S3cret3", "--verbose"], "S3cret3"),
+    (["env", "AWS_SECRET_ACCESS_KEY=S3cret4", "aws"], "S3cret4"),
+    (["git", "clone", "https://bob:S3cret5@example.org/x.git"], "S3cret5"),
+    (["curl", "-u", "bob:S3cret6", "https://example.org/"], "S3cret6"),
+    (["curl", "-H", "Authorization: Bearer S3cret7"], "S3cret7"),
+    (["sh", "-c", "PGPASSWORD=S3cret8 psql; mysql --password='x' --token=S3cret9"], "S3cret8"),
+    (["sshpass", "-p", "S3cret10", "ssh", "host"], "S3cret10"),
+    ([b"tool", b"--password=S3cret11", b"\xff"], "S3cret11"),
+    (["tool", "--passphrase=correct horse S3cret12"], "S3cret12"),
+    (["sh", "-c", "curl --token 'S3cret13 x' && PGPASSWORD=\"a S3cret14\" psql mydb"], "S3cret14"),
+    (["tool", "--case", "PROJECT-X-4711"], "PROJECT-X-4711"),
+]
+
+
+def expect(what, condition):
+    global checks
+    checks += 1
+    if not condition:
+        raise SystemExit(f"FAIL {what}")
+
+
+def ask(*words, status=0):
+    done = subprocess.run([QUERY, *words], capture_output=True, text=True)
+    expect(f"{words}: status {done.returncode}\n{done.stdout[-500:]}{done.stderr[-500:]}", done.returncode == status)
+    return done.stdout
+
+
+def sql(path, statement):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return db.execute(statement).fetchall()
+
+
+def export(source, path, *question):
+    out = ask("export", "-o", path, "--db", source, "--utc", *question)
+    digest = out.split("sha256: ")[1].strip()
+    expect("only its owner may read it", os.stat(path).st_mode & 0o777 == 0o600)
+    expect("one file", not os.path.exists(path + "-wal") and not os.path.exists(path + "-shm"))
+    expect("the digest is in it", sql(path, "SELECT value FROM meta WHERE name = 'export.sha256'") == [(digest,)])
+    ask("verify", "--db", path)
+    return digest, json.loads(sql(path, "SELECT value FROM meta WHERE name = 'export.manifest'")[0][0])
+
+
+def check_window(directory):
+    path = os.path.join(directory, "window.lineage")
+    window = ["--since", "2026-11-20 01:00", "--until", "2026-11-20 02:00"]
+    digest, manifest = export(LARGE, path, *window)
+    again, _ = export(LARGE, path + "2", *window)
+    same = [sql(p, "SELECT * FROM process_row") == sql(path, "SELECT * FROM process_row") for p in (path, path + "2")]
+    expect("the same question, the same rows", all(same) and again != digest)  # the manifest has another time
+    expect("nothing points out of it", sql(path, """SELECT count(*) FROM process_row p WHERE
+        parent_id NOT IN (SELECT process_id FROM process_row) OR creator_id NOT IN (SELECT process_id FROM process_row)
+        OR image NOT IN (SELECT image FROM image) OR context NOT IN (SELECT context FROM context)""") == [(0,)])
+    rows = sql(path, "SELECT count(*) FROM process")[0][0]
+    expect("counts", manifest["processes"] == rows > manifest["processes_asked_for"] > 1000)
+    for verb in (["window", *window, "--utc"], ["search", *window, "--utc", "--exe", "curl", "-n", "100000"]):
+        answers = [[json.loads(line) for line in ask(*verb, "-o", "ndjson", "--db", p).splitlines()] for p in (LARGE, path)]
+        expect(f"{verb[0]}: the same processes", answers[0][:-1] and
+               [{k: v for k, v in p.items() if k != "pruned_children"} for p in answers[1][:-1]] == answers[0][:-1])
+    outside = json.loads(ask("window", "--since", "2026-11-20 04:00", "--until", "2026-11-20 05:00", "--utc", "-o",
+                             "json", "--db", path, status=1))["completeness"]
+    expect("outside of its time it claims nothing", any(m.get("cause") == "not_exported" for m in outside["missing"]))
+    ask("export", "-o", path, "--db", LARGE, *window, status=2)  # never over a file that is there
+    return path
+
+
+def check_tampering(path):
+    for change in ("UPDATE process_row SET pid = 4242 WHERE process_id = (SELECT max(process_id) FROM process_row)",
+                   "UPDATE image SET args = '[\"rm\"]' WHERE image = (SELECT min(image) FROM image)",
+                   "UPDATE gap_row SET lost = 0 WHERE lost > 0", "INSERT INTO text VALUES (999999, 'x', NULL)",
+                   "UPDATE meta SET value = replace(value, 'node1', 'node2') WHERE name = 'export.manifest'",
+                   "DROP VIEW gap"):
+        copy = path + ".copy"
+        shutil.copy(path, copy)
+        with sqlite3.connect(copy) as db:
+            db.execute(change)
+        db.close()
+        out = ask("verify", "--db", copy, status=4)
+        expect(f"{change}: found", "digest:" in out)
+        os.unlink(copy)
+
+
+def check_selection(directory):
+    path = os.path.join(directory, "curl.lineage")
+    _, manifest = export(LARGE, path, "--exe", "curl", "--uid", "1000")
+    kept = sql(path, "SELECT count(*) FROM process WHERE exe LIKE '%/curl'")[0][0]
+    expect("what was asked for is there", kept > 1000 and manifest["processes_asked_for"] > 1000)
+    completeness = json.loads(ask("search", "--exe", "git", "-o", "json", "--db", path).strip())["completeness"]
+    expect("it says what it is limited to", "exported only --uid 1000 --exe curl" in completeness["recorded_only"] or
+           "exported only --exe curl --uid 1000" in completeness["recorded_only"])
+    one = os.path.join(directory, "one.lineage")
+    pid = sql(LARGE, "SELECT pid FROM process WHERE exe LIKE '%/cron'")[0][0]
+    _, manifest = export(LARGE, one, str(pid))
+    expect("a process and its family", manifest["processes"] == manifest["processes_asked_for"] + 1 > 1000)
+
+
+def check_secrets(directory):
+    source, path, plain = (os.path.join(directory, n) for n in ("secrets.db", "redacted.lineage", "plain.lineage"))
+    d = database.Database(source)
+    d.boot()
+    d.cgroup(1, "/x")
+    d.context(1, 0, 1)
+    top = d.process(1, 0, None, d.image("/sbin/init", ["init"]))
+    for i, (args, _) in enumerate(SECRETS):
+        name = args[0].decode() if isinstance(args[0], bytes) else args[0]
+        d.process(10 + i, (i + 1) * database.SECOND, top, d.image("/usr/bin/" + name, args), database.SECOND)
+    d.process(90, 50 * database.SECOND, top, d.image("/usr/bin/ls", ["ls", "-p", "--passive", "secretary", "--compass=north"]), 1000)
+    d.finish()
+    export(source, plain)
+    _, manifest = export(source, path, "--redact", "--redact-also", "PROJECT-X-[0-9]+")
+    with open(path, "rb") as file:
+        raw = file.read()
+    with open(plain, "rb") as file:
+        original = file.read()
+    for args, secret in SECRETS:
+        expect(f"{secret} was there", secret.encode() in original)
+        expect(f"{args}: gone, from free space too", secret.encode() not in raw)
+    expect("what a shell runs stays to be read", b"psql mydb" in raw)
+    expect("the second of a word", b"S3cret9" not in raw and b"S3cret13" not in raw)
+    expect(f"counted: {manifest['redacted_secrets']} in {manifest['redacted_images']}", manifest["redacted"] and manifest["redacted_secrets"] >= 16 and
+           manifest["redacted_images"] == len(SECRETS))
+    kept = {row[0] for row in sql(path, "SELECT args FROM process")}
+    expect("the rest stays", '["ls","-p","--passive","secretary","--compass=north"]' in {k.replace(", ", ",") for k in kept} and
+           '["mysql","-uroot","-p[redacted]","shop"]' in kept and
+           '["git","clone","https://bob:[redacted]@example.org/x.git"]' in kept)
+    ask("export", "-o", path + "3", "--db", source, "--redact-also", "(", status=2)
+
+
+def check_hostile(directory):
+    path = os.path.join(directory, "hostile.lineage")
+    _, manifest = export(HOSTILE, path)
+    expect("hostile bytes are kept as they are", sql(path, "SELECT pid, args, args_raw, exe, cwd FROM exec ORDER BY 1, 2")
+           == sql(HOSTILE, "SELECT pid, args, args_raw, exe, cwd FROM exec ORDER BY 1, 2"))
+    expect("failed execs too", sql(path, "SELECT count(*) FROM exec_failure") == [(1,)] and manifest["exec_failures"] == 1)
+    tree = [ask("tree", "200", "-o", "csv", "-q", "--db", p) for p in (HOSTILE, path)]
+    expect("the same tree", tree[0] == tree[1] and len(tree[0]) > 10000)
+    two = ask("search", "--exe", "env", "-o", "ndjson", "--db", HOSTILE, "--db", path)
+    expect("several at once", two.count('"host"') == 2 * ask("search", "--exe", "env", "-o", "ndjson", "--db",
+                                                            HOSTILE).count('"host"') > 0)
+
+
+with tempfile.TemporaryDirectory() as work:
+    check_tampering(check_window(work))
+    check_selection(work)
+    check_secrets(work)
+    check_hostile(work)
+print(f"evidence: {checks} checks passed")

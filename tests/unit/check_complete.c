@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/complete.h"
+#include "fixture.h"
+
+#define S     FIXTURE_SECOND
+#define AT(s) (FIXTURE_EPOCH_NS + (s)*S)
+#define NOW   AT(2000000)
+
+static struct fixture fixture;
+static struct query *query;
+static struct completeness c;
+
+static void setup(void)
+{
+	c = (struct completeness){0};
+	fixture_init(&fixture);
+}
+
+static void teardown(void)
+{
+	completeness_deinit(&c);
+	query_free(query);
+	query = NULL;
+	fixture_deinit(&fixture);
+}
+
+static void add_range(int64_t since, int64_t until)
+{
+	if (!query) {
+		fixture_finish(&fixture);
+		ck_assert_int_eq(query_open(fixture.path, QUERY_DETAIL_LINE, &query), 0);
+	}
+	ck_assert_int_eq(completeness_add_range(&c, query, since, until, NOW, NULL), 0);
+}
+
+START_TEST(nothing_missing)
+{
+	add_range(AT(10), AT(20));
+	ck_assert(is_complete(&c));
+	ck_assert_ptr_null(c.filter);
+}
+END_TEST
+
+START_TEST(gap_that_touches)
+{
+	fixture_sql(
+		&fixture,
+		"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, %lld, %lld, 5, 41, 37, 0, NULL)",
+		100 * S, 101 * S);
+	add_range(AT(10), AT(20));
+	ck_assert(is_complete(&c));
+	add_range(AT(102), AT(103));
+	ck_assert(is_complete(&c));
+	add_range(AT(20), AT(100) + 1);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_GAP);
+	ck_assert_str_eq(c.item[0].cause, "ring_full");
+	ck_assert_int_eq(c.item[0].lost, 37);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(100));
+	add_range(AT(101), AT(103)); /* its last moment counts */
+	ck_assert_uint_eq(c.count, 2);
+}
+END_TEST
+
+START_TEST(gap_that_healed)
+{
+	fixture_sql(
+		&fixture,
+		"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, NULL, NULL, 0, 9, NULL)");
+	add_range(AT(0), AT(20));
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+START_TEST(before_and_after_recording)
+{
+	add_range(AT(-100), AT(20));
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_NOT_RECORDED);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(-100));
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(0));
+	add_range(AT(863000), AT(865000));
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert_int_eq(c.item[1].from_unix_ns, AT(864000));
+	/* What is yet to come nobody can have recorded: up to now. */
+	add_range(AT(863000), AT(9000000));
+	ck_assert_int_eq(c.item[2].to_unix_ns, NOW);
+}
+END_TEST
+
+START_TEST(between_runs)
+{
+	fixture_sql(&fixture, "UPDATE recorder_row SET last_boot_ns = %lld, stopped_boot_ns = %lld",
+		    100 * S, 100 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO recorder_row VALUES (2, 1, 'v', 'c', 'k', 'cgroup /x', %lld, "
+		    "%lld, %lld,"
+		    " 'stopped')",
+		    200 * S, 300 * S, 300 * S);
+	/* The same boot: had anything been lost, there would be a gap. */
+	add_range(AT(90), AT(210));
+	ck_assert(is_complete(&c));
+	ck_assert_str_eq(c.filter, "cgroup /x");
+}
+END_TEST
+
+/* A gap that tells of the downtime is told once. */
+START_TEST(downtime_with_gap)
+{
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 1, 'recorder_down', NULL, 0, %lld, NULL, NULL, "
+		    "NULL,"
+		    " 0, NULL)",
+		    50 * S);
+	fixture_sql(&fixture, "UPDATE recorder_row SET started_boot_ns = %lld", 50 * S);
+	add_range(AT(10), AT(100));
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_GAP);
+	ck_assert_int_eq(c.item[0].lost, UNKNOWN);
+}
+END_TEST
+
+START_TEST(another_boot)
+{
+	fixture_sql(&fixture, "INSERT INTO boot VALUES (2, 'bbbbbbbb-bbbb-4bbb-8bbb-222222222222', "
+			      "'n', 'x', 'y')");
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (2, 0, %lld)", AT(865000));
+	fixture_sql(&fixture,
+		    "INSERT INTO recorder_row VALUES (2, 2, 'v', 'c', 'k', NULL, %lld, %lld, %lld, "
+		    "'stopped')",
+		    5 * S, 100 * S, 100 * S);
+	add_range(AT(863990), AT(865050));
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(864000));
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(865005));
+}
+END_TEST
+
+START_TEST(truncated_and_pruned)
+{
+	struct process_list list = {0};
+	struct process *p;
+
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 7, .start_ns = S, .exe = "/bin/x", .args = "[\"x\"]"});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 8, .start_ns = S, .exe = "/bin/y", .args = "[\"y\"]"});
+	fixture_sql(
+		&fixture,
+		"UPDATE image SET args_raw = x'7800', args_bytes = 5000 WHERE args = '[\"x\"]'");
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (2, 214, 1, 0, 5)");
+	add_range(AT(1), AT(2));
+	for (int id = 1; id <= 2; id++) {
+		ck_assert_int_eq(query_process(query, id, &p), 0);
+		ck_assert_int_eq(process_list_add(&list, p), 0);
+	}
+	ck_assert_int_eq(query_load_pruned(query, &list), 0);
+	ck_assert_int_eq(completeness_add_processes(&c, &list), 0);
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert_int_eq(c.item[0].kind, MISSING_TRUNCATED);
+	ck_assert_str_eq(c.item[0].name, "x(7)");
+	ck_assert_int_eq(c.item[1].kind, MISSING_PRUNED);
+	ck_assert_int_eq(c.item[1].count, 214);
+	ck_assert_str_eq(c.item[1].name, "y(8)");
+	process_list_deinit(&list);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("complete");
+	TCase *tcase = tcase_create("complete");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, nothing_missing);
+	tcase_add_test(tcase, gap_that_touches);
+	tcase_add_test(tcase, gap_that_healed);
+	tcase_add_test(tcase, before_and_after_recording);
+	tcase_add_test(tcase, between_runs);
+	tcase_add_test(tcase, downtime_with_gap);
+	tcase_add_test(tcase, another_boot);
+	tcase_add_test(tcase, truncated_and_pruned);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

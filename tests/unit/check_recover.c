@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of daemon/recover.c: what process_cache gives back of events that found no room. */
+#include "suite.h"
+#include "synthetic.h"
+
+#include <string.h>
+
+#define RING (1u << 18)
+
+static struct synthetic s;
+static struct lineage_key shell, child;
+
+static void begin(void)
+{
+	ck_assert_int_eq(synthetic_init(&s, RING), 0);
+	synthetic_start(&s);
+	shell = synthetic_key(&s, 100, 1000);
+	child = synthetic_key(&s, 101, 2000);
+}
+
+static void end(void)
+{
+	synthetic_prove(&s);
+	synthetic_deinit(&s);
+}
+
+static void tick(void)
+{
+	synthetic_count(&s);
+	ck_assert_int_eq(recorder_tick(&s.recorder), 0);
+}
+
+static void restart(void)
+{
+	synthetic_kill(&s);
+	synthetic_start(&s);
+}
+
+/* What the programs keep of a child that ran /bin/tool with three arguments and ended with 5. */
+static struct lineage_process kept(void)
+{
+	static const char args[] = "tool\0-x\0a b";
+	struct lineage_process p = {
+		.comm = "tool",
+		.binary = "/bin/tool",
+		.parent = shell,
+		.creator = shell,
+		.current_parent = shell,
+		.ids = {.uid = 7, .euid = 7, .loginuid = UINT32_MAX, .pgid = 101, .ns_pid = 101},
+		.state = LINEAGE_STATE_FORKED,
+		.exec_boot_ns = child.start_boot_ns + 1000000,
+		.exit_boot_ns = child.start_boot_ns + 2000000,
+		.exit_status = 5 << 8,
+		.args_total = sizeof(args),
+		.args_count = 3,
+		.exec_id = 1,
+	};
+
+	for (size_t i = 0; i < sizeof(args); i++) {
+		p.args[i] = args[i] ? args[i] : ' ';
+		if (!args[i])
+			p.args_breaks[i / 8] |= (uint8_t)(1u << i % 8);
+	}
+	return p;
+}
+
+static void knows(struct lineage_process *p, int kind, uint32_t cpu, uint64_t seq)
+{
+	p->known |= 1u << kind;
+	if (kind == LINEAGE_FORK) {
+		p->fork_cpu = cpu;
+		p->fork_seq = seq;
+	} else if (kind == LINEAGE_EXEC) {
+		p->state = LINEAGE_STATE_EXECED;
+		p->exec_cpu = cpu;
+		p->exec_seq = seq;
+	} else {
+		p->state = LINEAGE_STATE_EXITED;
+		p->exit_cpu = cpu;
+		p->exit_seq = seq;
+	}
+}
+
+static void exec_child(int64_t ms)
+{
+	synthetic_exec(&s, 0,
+		       &(struct synthetic_exec){.process = child,
+						.parent = shell,
+						BYTES("tool\0bin\0"),
+						BYTES("tool\0"),
+						.comm = "tool",
+						.exec_id = 1,
+						.ms = ms});
+}
+
+#define GAPS                                                         \
+	"SELECT cpu, first_seq, last_seq, lost, recovered FROM gap " \
+	"WHERE cause = 'ring_full' ORDER BY cpu, first_seq"
+
+START_TEST(test_a_lost_fork)
+{
+	struct lineage_process p;
+
+	begin();
+	p = kept();
+	p.exec_boot_ns = p.exit_boot_ns = 0;
+	knows(&p, LINEAGE_FORK, 1, synthetic_lose(&s, 1));
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT pid, ppid, uid, comm, provenance FROM process "
+					    "WHERE pid = 101"),
+			 "101|100|7|tool|recovered");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "1|0|0|0|1");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT cpu, seq FROM fork WHERE pid = 101"), "1|0");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_lost_fork_that_an_exec_asks_for)
+{
+	struct lineage_process p;
+
+	begin();
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, synthetic_lose(&s, 0));
+	synthetic_cache(&s, child, &p);
+	exec_child(2001);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT pid, ppid, exe, provenance, image_provenance "
+					    "FROM process WHERE pid = 101"),
+			 "101|100|/bin/tool|recovered|observed");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|0|0|0|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_lost_exec_and_exit)
+{
+	struct lineage_process p;
+
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+	knows(&p, LINEAGE_EXIT, 0, synthetic_lose(&s, 0));
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s,
+					"SELECT exe, args, args_count, uid, exit_code, provenance, "
+					"image_provenance, end_provenance FROM process "
+					"WHERE pid = 101"),
+			 "|[\"tool\",\"-x\",\"a b\"]|3|7|5|observed|recovered|recovered");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT filename, cpu, seq, exe_truncated FROM exec"),
+			 "/bin/tool|0|1|1");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT cpu, seq, lifetime_ns FROM exit"),
+			 "0|2|2000000");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|1|2|0|2");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_lost_exec_of_a_process_that_ended_before_a_restart)
+{
+	struct lineage_process p;
+
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+	synthetic_exit(&s, 0, child, shell, 2002, 5 << 8);
+	knows(&p, LINEAGE_EXIT, 0, 2);
+	synthetic_cache(&s, child, &p);
+	synthetic_drain(&s);
+	restart();
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT args_count, exit_code, provenance, "
+					    "image_provenance, end_provenance FROM process "
+					    "WHERE pid = 101"),
+			 "3|5|observed|recovered|observed");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|1|1|0|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_part_of_a_hole)
+{
+	struct lineage_process p;
+	uint64_t first;
+
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	first = synthetic_lose(&s, 0);
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXIT, 0, synthetic_lose(&s, 0));
+	synthetic_lose(&s, 0);
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|1|3|2|1");
+	synthetic_prove(&s);
+	/* One of the rest comes late after all; that something was rebuilt stays told. */
+	s.next_seq[0] = first;
+	synthetic_fork(&s, 0, synthetic_key(&s, 102, 2500), shell, "late");
+	s.next_seq[0] = first + 3;
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|1|3|1|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_losses_go_on_where_recovery_gave_up)
+{
+	struct lineage_process p;
+
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_lose(&s, 0);
+	for (int i = 0; i < 5; i++)
+		tick();
+	/* Right behind it another one is lost. */
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXIT, 0, synthetic_lose(&s, 0));
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT exit_code, end_provenance FROM process "
+					    "WHERE pid = 101"),
+			 "5|recovered");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|1|1|1|0\n0|2|2|0|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_ended_ones_that_change_again_are_still_given_back)
+{
+	struct lineage_process p[8];
+	struct lineage_key keys[8];
+
+	begin();
+	s.recorder.options.cache_keep_ns = 0;
+	for (uint32_t i = 0; i < 8; i++) {
+		keys[i] = child = synthetic_key(&s, 200 + i, 2000 + i);
+		synthetic_fork(&s, 0, child, shell, "sh");
+		p[i] = kept();
+		knows(&p[i], LINEAGE_FORK, 0, s.next_seq[0] - 1);
+		if (i % 2 == 0)
+			knows(&p[i], LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+		synthetic_exit(&s, 0, child, shell, 2500, 0);
+		knows(&p[i], LINEAGE_EXIT, 0, s.next_seq[0] - 1);
+		synthetic_cache(&s, child, &p[i]);
+		synthetic_drain(&s);
+	}
+	ck_assert_uint_eq(s.recorder.book.ended_count, 8);
+	tick();
+	ck_assert_str_eq(
+		synthetic_sql(&s, "SELECT count(*) FROM exec WHERE provenance = 'recovered'"), "4");
+	recorder_free_cache(&s.recorder);
+	ck_assert_uint_eq(s.recorder.book.ended_count, 0);
+	for (int i = 0; i < 8; i++) {
+		ck_assert_ptr_null(book_find(&s.recorder.book, &keys[i]));
+		ck_assert_int_ne(recover_lookup(&s.recorder, &keys[i], &p[i]), 0);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(test_entries_left_over_are_swept)
+{
+	struct lineage_process p;
+
+	begin();
+	s.recorder.options.cache_keep_ns = 0;
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_exit(&s, 0, child, shell, 2500, 0);
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXIT, 0, 1);
+	synthetic_cache(&s, child, &p);
+	synthetic_drain(&s);
+	restart();
+	s.recorder.options.cache_keep_ns = 0;
+	tick();
+	ck_assert_int_ne(recover_lookup(&s.recorder, &child, &p), 0);
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM process WHERE pid = 101"), "1");
+	end();
+}
+END_TEST
+
+START_TEST(test_processes_before_recording)
+{
+	struct lineage_process p;
+
+	begin();
+	/* keep_watching() puts it there: nothing of it was seen, and nothing may be called lost. */
+	p = kept();
+	p.fork_seq = p.exec_seq = p.exit_seq = 0;
+	synthetic_cache(&s, child, &p);
+	synthetic_lose(&s, 0);
+	tick();
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM process WHERE pid = 101"), "0");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|0|0|1|0");
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		test_a_lost_fork,
+		test_a_lost_fork_that_an_exec_asks_for,
+		test_lost_exec_and_exit,
+		test_a_lost_exec_of_a_process_that_ended_before_a_restart,
+		test_a_part_of_a_hole,
+		test_losses_go_on_where_recovery_gave_up,
+		test_ended_ones_that_change_again_are_still_given_back,
+		test_entries_left_over_are_swept,
+		test_processes_before_recording,
+	};
+
+	return synthetic_possible() ? SUITE_RUN("recover", tests) : SUITE_SKIPPED;
+}

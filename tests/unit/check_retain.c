@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retention over synthetic histories: what goes, what stays, and that it adds up.
+ *
+ * RETAIN_PROCESSES=N and RETAIN_DIRECTORY=DIR make a history of N processes in DIR, under a limit
+ * of RETAIN_MAX_MIB, with the thread that checkpoints, and print figures: minutes, so not by
+ * default.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/store_wal.h"
+#include "schema/cleanup.h"
+#include "suite.h"
+#include "world.h"
+
+static const char unused_images[] =
+	"SELECT count(*) FROM image WHERE image NOT IN (SELECT image FROM process_row WHERE image "
+	"IS NOT NULL UNION SELECT image FROM exec_row WHERE image IS NOT NULL)";
+static const char unused_contexts[] =
+	"SELECT count(*) FROM context WHERE context NOT IN (SELECT context FROM process_row UNION "
+	"SELECT exec_context FROM process_row WHERE exec_context IS NOT NULL)";
+static const char unused_texts[] =
+	"SELECT count(*) FROM text WHERE text NOT IN (SELECT exe FROM image UNION SELECT cwd FROM "
+	"process_row WHERE cwd IS NOT NULL UNION SELECT cwd FROM exec_row WHERE cwd IS NOT NULL)";
+
+START_TEST(nothing_to_do)
+{
+	struct world w;
+
+	world_begin(&w, "/tmp", 0);
+	world_history(&w, 5000, 500, false);
+	world_settle(&w);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM process_row"), (int64_t)w.spawned);
+	ck_assert_uint_eq(w.retain.counters.processes, 0);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+/* Of the processor, in nanoseconds: what a step takes whatever else this machine does. */
+static uint64_t longest_cpu(const struct world *w)
+{
+	uint64_t longest = 0;
+
+	for (int i = 0; i < RETAIN_PHASES; i++) {
+		uint64_t ns = w->retain.counters.longest_cpu_ns[i];
+
+		if (getenv("RETAIN_PROCESSES"))
+			printf("phase %d: longest step %.2f ms of CPU\n", i, (double)ns / 1e6);
+		longest = ns > longest ? ns : longest;
+	}
+	return longest;
+}
+
+/* A flood of several times what there is room for. */
+static void flood(unsigned int unique_percent, size_t args_length, uint64_t pid_max,
+		  bool never_idle)
+{
+	const uint64_t max_use = 16 << 20;
+	struct world w;
+
+	/* Not what the disk of this machine can do. */
+	world_begin(&w, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", max_use);
+	w.unique_percent = unique_percent;
+	w.args_length = args_length;
+	w.pid_max = pid_max;
+	ck_assert_int_eq(store_wal_open(w.path, &w.log), 0);
+	world_history(&w, 150000, 1000, never_idle);
+	world_settle(&w);
+	ck_assert_uint_gt(w.retain.counters.processes, 20000);
+	ck_assert_uint_gt(w.retain.counters.sweeps, 0);
+	ck_assert_uint_eq(w.retain.counters.sweeps_failed, 0);
+	ck_assert_int_gt(world_number(&w, "SELECT count(*) FROM process_row"), 2000);
+	fprintf(stderr,
+		"flood: %" PRIu64 " KiB at most, log %" PRIu64 " KiB, %" PRId64
+		" processes kept, %" PRIu64 " steps, longest %" PRIu64 " us of CPU, %" PRIu64
+		" long\n",
+		w.most_bytes >> 10, w.most_log_bytes >> 10,
+		world_number(&w, "SELECT count(*) FROM process_row"), w.retain.counters.steps,
+		w.retain.counters.longest_step_ns / 1000, w.retain.counters.long_steps);
+	ck_assert_uint_le(world_bytes(&w, ""), max_use);
+	ck_assert_uint_le(w.most_bytes, max_use);
+	world_prove(&w);
+	world_end(&w);
+}
+
+START_TEST(flood_of_few_images)
+{
+	flood(1, 40, 4194304 - PID_FIRST, true);
+}
+END_TEST
+
+START_TEST(flood_of_many_images)
+{
+	flood(60, 400, 32768 - PID_FIRST, false);
+}
+END_TEST
+
+/* After the last sweep nothing is left that nobody names, but for the newest row of each. */
+START_TEST(leaves_nothing_behind)
+{
+	struct world w;
+
+	world_begin(&w, "/tmp", 0);
+	world_history(&w, 30000, 1000, false);
+	w.config.max_retention_ns = 60 * SECOND;
+	w.now += 59 * SECOND;
+	world_history(&w, 5000, 1000, false);
+	w.now += 60 * SECOND;
+	/* What the daemon holds of the past goes with the next commit. */
+	world_history(&w, 100, 10, false);
+	world_settle(&w);
+	w.now += 3600 * SECOND;
+	world_settle(&w);
+	ck_assert_int_lt(world_number(&w, "SELECT count(*) FROM process_row"), 600);
+	ck_assert_int_le(world_number(&w, unused_images), 1);
+	ck_assert_int_le(world_number(&w, unused_contexts), 1);
+	ck_assert_int_le(world_number(&w, unused_texts), 1);
+	/* Space has been given back. */
+	ck_assert_int_lt(world_number(&w, "PRAGMA page_count"), 600);
+	world_prove(&w);
+	/* The recorder's memory has forgotten what is gone: going on makes no dangling row. */
+	world_history(&w, 5000, 1000, false);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+START_TEST(ancestors_stay)
+{
+	struct world w;
+	struct process *child = NULL, *chain[40];
+	char sql[400];
+
+	world_begin(&w, "/tmp", 0);
+	w.config.max_retention_ns = 60 * SECOND;
+	ck_assert_int_eq(store_begin(&w.store), 0);
+	for (int i = 0; i < 40; i++)
+		child = chain[i] = world_spawn(&w, i ? chain[i - 1] : w.daemons[0], i % 3 == 0);
+	for (int i = 0; i < 39; i++)
+		world_end_process(&w, chain[i]);
+	world_commit(&w);
+	for (int i = 0; i < 4; i++) {
+		world_history(&w, 3000, 500, false);
+		w.now += 100 * SECOND;
+		world_settle(&w);
+	}
+	snprintf(sql, sizeof(sql),
+		 "WITH RECURSIVE a (id, depth) AS (SELECT %" PRId64
+		 ", 0 UNION ALL SELECT parent_id, "
+		 "depth + 1 FROM a JOIN process_row ON process_id = id WHERE parent_id > 0) SELECT "
+		 "count(*) FROM a JOIN process_row ON process_id = id",
+		 child->process_id);
+	ck_assert_int_eq(world_number(&w, sql), 42);
+	world_prove(&w);
+	/* When the last of them ends, all of them go, and are counted under the daemon. */
+	ck_assert_int_eq(store_begin(&w.store), 0);
+	world_end_process(&w, child);
+	world_commit(&w);
+	world_history(&w, 3000, 500, false);
+	w.now += 3600 * SECOND;
+	world_settle(&w);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM process_row WHERE process_id = 1"),
+			 1);
+	ck_assert_int_eq(world_number(&w, sql), 0);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+START_TEST(restarts)
+{
+	struct world w;
+
+	world_begin(&w, "/tmp", 8 << 20);
+	world_history(&w, 60000, 1000, false);
+	ck_assert_uint_gt(w.retain.counters.processes, 0);
+	world_settle(&w);
+	retain_deinit(&w.retain);
+	ck_assert_int_eq(
+		retain_init(&w.retain, &w.config, &w.store, &w.intern, &w.book, &w.checkpoint), 0);
+	ck_assert_int_gt(w.retain.cursor, 1000);
+	world_history(&w, 30000, 1000, false);
+	world_prove(&w);
+	/* A smaller limit: the file shrinks. */
+	w.config.max_use_bytes = 4 << 20;
+	w.config.wal_max_bytes = 1 << 20;
+	world_settle(&w);
+	ck_assert_int_lt(world_number(&w, "PRAGMA page_count") * 4096, 4 << 20);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+START_TEST(events_of_one_process)
+{
+	struct world w;
+	int64_t kept;
+
+	world_begin(&w, "/tmp", 4 << 20);
+	for (int i = 0; i < 60; i++) {
+		ck_assert_int_eq(store_begin(&w.store), 0);
+		for (int k = 0; k < 1000; k++)
+			world_run_image(&w, w.daemons[2]);
+		world_commit(&w);
+		w.now += 5 * SECOND;
+		world_settle(&w);
+	}
+	kept = world_number(&w, "SELECT count(*) FROM exec_row");
+	ck_assert_int_ge(kept, RETAIN_EVENTS_KEEP);
+	ck_assert_int_lt(kept, 40000);
+	ck_assert_int_lt(world_number(&w, "PRAGMA page_count") * 4096, 4 << 20);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+/* All of an earlier boot goes, the boot with it; counts of what has no parent go too. */
+START_TEST(earlier_boot)
+{
+	struct world w;
+	int64_t spawned;
+
+	world_begin(&w, "/tmp", 0);
+	world_history(&w, 10000, 1000, false);
+	ck_assert_int_eq(schema_exec(w.store.db,
+				     "UPDATE boot SET boot_id = 'earlier'; UPDATE process_row SET "
+				     "end_after_ns = 5000000000, provenance = (provenance & 63) | "
+				     "192 WHERE end_after_ns IS NULL"),
+			 0);
+	world_close(&w);
+	world_open(&w);
+	spawned = (int64_t)w.spawned;
+	w.spawned = 0;
+	memset(w.next_seq, 0, sizeof(w.next_seq));
+	memset(w.unseen, 0, sizeof(w.unseen));
+	world_populate(&w);
+	ck_assert_int_eq(w.store.boot, 2);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM process_row WHERE boot = 1"),
+			 spawned);
+	w.config.max_retention_ns = 60 * SECOND;
+	w.now += 100 * SECOND;
+	world_settle(&w);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM process_row WHERE boot = 1"), 0);
+	w.now += 3600 * SECOND;
+	world_settle(&w);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM boot"), 1);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM cgroup WHERE boot = 1"), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM cpu_position WHERE boot = 1"), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_row"), 0);
+	world_end(&w);
+}
+END_TEST
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+START_TEST(large)
+{
+	uint64_t processes = setting("RETAIN_PROCESSES", 0);
+	uint64_t max_use = setting("RETAIN_MAX_MIB", 1024) << 20;
+	struct checkpoint_options options = {.sync_interval_ns = 5 * SECOND};
+	const char *directory = getenv("RETAIN_DIRECTORY");
+	uint64_t began = clock_monotonic_ns(), filled;
+	struct world w;
+
+	world_begin(&w, directory ? directory : "/tmp", 0);
+	w.pid_max = setting("RETAIN_PIDS", 4194304) - PID_FIRST;
+	w.unique_percent = (unsigned int)setting("RETAIN_UNIQUE", 10);
+	options.database = w.path;
+	options.wal_max_bytes = w.config.wal_max_bytes;
+	ck_assert_int_eq(checkpoint_start(&w.checkpoint, &options), 0);
+	/* First without a limit, so that steps meet a database of full size. */
+	world_history(&w, processes, 3000, true);
+	filled = clock_monotonic_ns();
+	printf("%" PRIu64 " processes in %" PRIu64 " MiB, made in %.1f s\n", processes,
+	       world_bytes(&w, "") >> 20, (double)(filled - began) / 1e9);
+	/* Not above it yet. */
+	w.config.max_use_bytes = max_use ? max_use : world_bytes(&w, "") * 6 / 5;
+	w.retain.counters = (struct retain_counters){0};
+	w.most_bytes = 0;
+	world_history(&w, processes / 5, 3000, true);
+	printf("flood of %" PRIu64 " more at the limit in %.1f s: %" PRIu64 " pruned, %" PRIu64
+	       " steps, longest %.2f ms of CPU, %.2f ms by the clock, %" PRIu64
+	       " over 5 ms, %" PRIu64 " MiB at most\n",
+	       processes / 5, (double)(clock_monotonic_ns() - filled) / 1e9,
+	       w.retain.counters.processes, w.retain.counters.steps, (double)longest_cpu(&w) / 1e6,
+	       (double)w.retain.counters.longest_step_ns / 1e6, w.retain.counters.long_steps,
+	       w.most_bytes >> 20);
+	/* Counted anew: steps are shorter when there is no flood to keep up with. */
+	w.retain.counters.longest_step_ns = 0;
+	memset(w.retain.counters.longest_cpu_ns, 0, sizeof(w.retain.counters.longest_cpu_ns));
+	w.retain.counters.long_steps = w.retain.counters.steps = 0;
+	world_settle(&w);
+	checkpoint_stop(&w.checkpoint);
+	printf("then idle, %.1f s in all: %" PRIu64 " pruned, %" PRIu64 " dictionary rows, %" PRIu64
+	       " sweeps, %" PRIu64 " pages given back, %" PRIu64
+	       " steps, longest %.2f ms of CPU, %.2f ms by the clock, %" PRIu64
+	       " over 5 ms; %" PRIu64 " MiB of %" PRIu64 ", %" PRId64 " processes kept\n",
+	       (double)(clock_monotonic_ns() - filled) / 1e9, w.retain.counters.processes,
+	       w.retain.counters.rows, w.retain.counters.sweeps, w.retain.counters.pages,
+	       w.retain.counters.steps, (double)longest_cpu(&w) / 1e6,
+	       (double)w.retain.counters.longest_step_ns / 1e6, w.retain.counters.long_steps,
+	       world_bytes(&w, "") >> 20, w.config.max_use_bytes >> 20,
+	       world_number(&w, "SELECT count(*) FROM process_row"));
+	fflush(stdout);
+	ck_assert_uint_le(world_bytes(&w, ""), w.config.max_use_bytes);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const only_large[] = {large};
+	const TTest *const tests[] = {
+		nothing_to_do,	       flood_of_few_images, flood_of_many_images,
+		leaves_nothing_behind, ancestors_stay,	    restarts,
+		events_of_one_process, earlier_boot,
+	};
+
+	if (getenv("RETAIN_PROCESSES")) {
+		setenv("CK_FORK", "no", 1);
+		return suite_run("retain", only_large, ARRAY_SIZE(only_large));
+	}
+	return SUITE_RUN("retain", tests);
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Boots a guest for one scenario on one kernel and collects what it reports.
+#
+# A guest has two serial lines. The first is its console, kept for a person. On the second the agent writes
+#   VM up SCENARIO BOOT RELEASE UPTIME     it is at work
+#   CHECK ok NAME | CHECK not-ok NAME: DETAIL | CHECK skip NAME: REASON
+#   NOTE TEXT                              shown, not counted
+#   HOST cut                               pull the plug now
+#   VM end SCENARIO BOOT STATUS            it is done
+# and one that ends without its last line has failed, whatever it said before. A scenario's head says how it is
+# booted, in comments: "vm-boot: ARGUMENTS" once per boot, "vm-guest:", "vm-memory:", "vm-timeout:", "vm-quick:".
+# Not here: how guests and kernels come to be (guest.sh, kernels.sh).
+
+VM_CPUS=2
+
+# boot_header SCENARIO KEY DEFAULT: the values of a key in the head of a scenario, one per line.
+boot_header()
+{
+	# A value may be empty, which $(...) would not tell from none.
+	if grep -q "^# $2:" "$1"; then sed -n "s/^# $2: *//p" "$1"; else echo "$3"; fi
+}
+
+# boot_disk ID FILE FORMAT [OPTIONS]: arguments of QEMU for one disk, in the array `qemu`.
+boot_disk()
+{
+	qemu+=(-drive "if=none,id=$1,file=$2,format=$3,${4:-cache=writeback}"
+		-device "virtio-blk-pci,drive=$1,serial=$1")
+}
+
+# boot_once DIR KERNELDIR INITRD APPEND MEMORY TIMEOUT: one QEMU from start to end.
+# Status: 0 it ended by itself, 1 it had to be killed, 2 it asked for the plug to be pulled.
+boot_once()
+{
+	local dir=$1 kernel=$2 initrd=$3 append=$4 memory=$5 limit=$6 pid end
+	# shellcheck disable=SC2054 # the commas belong to QEMU
+	local -a qemu=(qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$VM_CPUS" -m "$memory"
+		-nodefaults -no-user-config -display none -no-reboot
+		-chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console
+		-chardev "file,id=report,path=$dir/report.log,append=on" -serial chardev:report
+		-kernel "$kernel/vmlinuz" -initrd "$initrd"
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0 systemd.unit=vm.target \
+systemd.show_status=false $append")
+	boot_disk root "$dir/root.qcow2" qcow2
+	boot_disk modules "$kernel/modules.img" raw readonly=on
+	boot_disk payload "$dir/../payload.tar" raw readonly=on
+	boot_disk out "$dir/out.tar" raw
+	"${qemu[@]}" </dev/null >"$dir/qemu.log" 2>&1 &
+	pid=$!
+	# So that whoever ends this run also ends its guests.
+	echo "$pid" >"$dir/pid"
+	end=$((SECONDS + limit))
+	while kill -0 "$pid" 2>/dev/null; do
+		if grep -q '^HOST cut' "$dir/report.log" 2>/dev/null; then
+			kill -KILL "$pid"
+			wait "$pid" 2>/dev/null
+			rm -f "$dir/pid"
+			sed -i 's/^HOST cut/HOST was cut/' "$dir/report.log"
+			return 2
+		fi
+		if [ "$SECONDS" -ge "$end" ]; then
+			kill -KILL "$pid"
+			wait "$pid" 2>/dev/null
+			rm -f "$dir/pid"
+			return 1
+		fi
+		sleep 0.2
+	done
+	rm -f "$dir/pid"
+	# A guest that found no way to end, such as a QEMU that did not start, is told by its report.
+	wait "$pid" || true
+}
+
+# boot_scenario DIR KERNELDIR INITRD IMAGE SCENARIO: all boots of a scenario; the report is in DIR/report.log.
+boot_scenario()
+{
+	local dir=$1 kernel=$2 initrd=$3 image=$4 file=$5 name limit memory append boot=0 status
+	name=$(basename "$file" .sh)
+	limit=$(boot_header "$file" vm-timeout 180)
+	memory=$(boot_header "$file" vm-memory 2G)
+	mkdir -p "$dir"
+	: >"$dir/report.log"
+	: >"$dir/console.log"
+	truncate -s 256M "$dir/out.tar"
+	qemu-img create -q -f qcow2 -F raw -b "$image" "$dir/root.qcow2"
+	while read -r append; do
+		boot=$((boot + 1))
+		status=0
+		boot_once "$dir" "$kernel" "$initrd" "$append vm.scenario=$name vm.boot=$boot" \
+			"$memory" "$limit" || status=$?
+		case $status in
+		1) echo "CHECK not-ok boot-$boot-finishes: killed after $limit s" >>"$dir/report.log"; return ;;
+		2) continue ;;
+		esac
+		if ! grep -q "^VM up $name $boot " "$dir/report.log"; then
+			echo "CHECK not-ok boot-$boot-comes-up: $(boot_last_words "$dir")" >>"$dir/report.log"
+			return
+		elif ! grep -q "^VM end $name $boot 0" "$dir/report.log"; then
+			echo "CHECK not-ok boot-$boot-finishes: $(boot_last_words "$dir")" >>"$dir/report.log"
+		fi
+	done < <(boot_header "$file" vm-boot "")
+}
+
+# boot_last_words DIR: what a guest said before it went silent, on one line.
+boot_last_words()
+{
+	{ tail -n 2 "$1/qemu.log"; tail -n 3 "$1/console.log"; } | tr -c '[:print:]\n' ' ' | tr '\n' ' ' |
+		cut -c1-300
+}

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The package as a user meets it: installed, started, queried, confined, stopped, removed, purged.
+# vm-boot:
+# vm-timeout: 600
+
+# CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF: what lineaged.service lists.
+CAPABILITIES=000000c000080004
+
+boot_1()
+{
+	check package-installs install_lineaged || return 0
+	check service-starts start_lineaged || { journalctl -u lineaged --no-pager | tail -n 30; return 0; }
+	chain
+	readers
+	confinement
+	pins
+	quiet_journal
+	stops
+	removal
+}
+
+chain()
+{
+	local pid
+	pid=$(run_chain chain-marker)
+	check settles settle
+	check chain-is-right chain_holds "$pid"
+	check tree-as-text sh -c "lineage-query tree --pid $pid | grep -q 'false chain-marker'"
+	check window-finds-chain sh -c "lineage-query window --since -10min | grep -q 'false chain-marker'"
+	check check-says-it-can lineaged --check
+	keep_database service
+}
+
+# A member of the group queries and cannot write; nobody else reads.
+readers()
+{
+	local before
+	useradd --system --groups lineaged vm-reader
+	useradd --system vm-stranger
+	check member-queries runuser -u vm-reader -- lineage-query window --since -1h -o json
+	check member-reads-by-sqlite3 runuser -u vm-reader -- \
+		sqlite3 -readonly "$LINEAGE_DB" 'SELECT count(*) FROM process'
+	before=$(sql 'SELECT min(process_id) FROM process')
+	refused member-cannot-delete runuser -u vm-reader -- \
+		sqlite3 "$LINEAGE_DB" "DELETE FROM process_row WHERE process_id = $before"
+	refused member-cannot-append runuser -u vm-reader -- sh -c "echo x >>$LINEAGE_DB"
+	refused member-cannot-create runuser -u vm-reader -- touch /var/lib/lineaged/other
+	refused member-cannot-remove runuser -u vm-reader -- rm -f "$LINEAGE_DB-shm"
+	refused stranger-cannot-read runuser -u vm-stranger -- cat "$LINEAGE_DB"
+	refused stranger-cannot-list runuser -u vm-stranger -- ls /var/lib/lineaged
+	refused stranger-cannot-query runuser -u vm-stranger -- lineage-query window --since -1h
+	refused stranger-cannot-see-pins runuser -u vm-stranger -- ls /sys/fs/bpf/lineaged
+}
+
+# status FIELD: of the daemon's /proc/PID/status.
+status() { awk -v f="$1:" '$1 == f { print $2 }' "/proc/$pid/status"; }
+
+confinement()
+{
+	local pid score set
+	pid=$(main_pid)
+	for set in CapPrm CapEff CapBnd; do
+		equal "capabilities-$set" "$(status $set)" "$CAPABILITIES"
+	done
+	equal runs-as-lineaged "$(stat -c %U "/proc/$pid")" lineaged
+	equal no-new-privileges "$(status NoNewPrivs)" 1
+	equal seccomp-filter "$(status Seccomp)" 2
+	score=$(systemd-analyze security --no-pager lineaged.service | sed -n 's/.*exposure level for.*: \([0-9.]*\).*/\1/p')
+	note "systemd-analyze security: $score"
+	at_most security-score "$(tr -d . <<<"${score:-9.9}")" 15
+	equal no-network "$(nsenter -t "$pid" -n ip -o link | grep -cv ' lo:')" 0
+	# Directories that it could write to, in its own view of the file system: its three, and what is private
+	# to it. Below /sys/fs/bpf only a capability leads, which find is not given here.
+	equal write-paths "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
+		find / -path /proc -prune -o -type d -writable -print 2>/dev/null | sort | tr '\n' ' ')" \
+		"/dev/mqueue /run/lineaged /tmp /var/lib/lineaged /var/tmp "
+	equal modes "$(stat -c '%a %U:%G' /var/lib/lineaged "$LINEAGE_DB" /run/lineaged | tr '\n' ' ')" \
+		"2750 lineaged:lineaged 640 lineaged:lineaged 750 lineaged:lineaged "
+}
+
+pins()
+{
+	check cache-is-readable-by-bpftool sh -c \
+		'bpftool map dump pinned /sys/fs/bpf/lineaged/process_cache | grep -q "\"binary\""'
+	check store-holds-descriptors test "$(systemctl show -P NFileDescriptorStore lineaged)" -gt 0
+}
+
+# Nothing that the daemon says on a healthy node is a warning.
+quiet_journal()
+{
+	equal no-warnings "$(journalctl -u lineaged -p warning -o cat --no-pager | head -n 3)" ""
+	equal no-restarts "$(systemctl show -P NRestarts lineaged)" 0
+}
+
+programs() { bpftool prog list | grep -c 'name lineage_'; }
+
+stops()
+{
+	check programs-are-attached test "$(programs)" -ge 3
+	check stop-succeeds systemctl stop lineaged
+	equal stop-is-clean "$(systemctl show -P Result lineaged)" success
+	equal stop-detaches "$(programs)" 0
+	equal stop-empties-store "$(systemctl show -P NFileDescriptorStore lineaged)" 0
+	check member-reads-after-stop runuser -u vm-reader -- \
+		sqlite3 -readonly "$LINEAGE_DB" 'SELECT count(*) FROM process'
+	check member-queries-after-stop runuser -u vm-reader -- lineage-query window --since -1h
+	# What ran meanwhile is not recorded, and is known not to be.
+	/bin/true unrecorded
+	check starts-again systemctl start lineaged
+	check settles-again settle
+	check stopped-run-is-told sql_is stopped "SELECT ended FROM recorder ORDER BY started_unix_ns LIMIT 1"
+	check unrecorded-is-not-there sql_is 0 "SELECT count(*) FROM process WHERE args LIKE '%\"unrecorded\"%'"
+	check time-between-is-a-gap sql_is 1 "SELECT count(*) > 0 FROM gap WHERE lost IS NULL
+		AND to_unix_ns > (SELECT min(started_unix_ns) FROM recorder)"
+	lineage-query window --since -1h --strict >/dev/null
+	equal answer-says-incomplete $? 4
+}
+
+removal()
+{
+	if [ ! -e "$VM/lineaged.deb" ]; then
+		skip package-removes "not installed from a package"
+		return
+	fi
+	check package-removes env DEBIAN_FRONTEND=noninteractive apt-get -y -q remove lineaged
+	check remove-keeps-database test -s "$LINEAGE_DB"
+	refused remove-takes-unit systemctl cat lineaged.service
+	check package-purges env DEBIAN_FRONTEND=noninteractive apt-get -y -q purge lineaged
+	refused purge-takes-database test -e /var/lib/lineaged
+	refused purge-takes-configuration test -e /etc/lineaged
+	refused purge-takes-pins test -e /sys/fs/bpf/lineaged
+}
