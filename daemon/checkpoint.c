@@ -9,32 +9,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
 #include "daemon/store_wal.h"
 #include "schema/cleanup.h"
 
-/* How often the log's size is looked at: a storm writes some 15 MiB in that time. */
-#define LOOK_MS 500
-/* A log smaller than this is left alone: SQLite's own default is 1000 pages. */
-#define WORTHWHILE_BYTES (4u << 20)
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S  1000000000ULL
+/* A log shorter than this is left alone: SQLite's own default is 1000 pages. */
+#define WORTHWHILE_PAGES 1024
+/* So little can be copied and synced while the writer waits. */
+#define LITTLE_PAGES 256
+/* For the writer to come to the end of its transaction, or of its sleep. */
+#define ASK_NS NS_PER_S
+/* Copies in a row, each of what was written during the one before. */
+#define ROUNDS 8
+/* As schema_open_writer() makes them. */
+#define PAGE_BYTES 4096
+/* How often a log is looked at that could not be emptied, or that has just grown. */
+#define LOOK_NS (250 * NS_PER_MS)
 
 struct worker {
 	struct checkpoint *c;
 	sqlite3 *db;
 	int wal_fd;
-	uint64_t synced_bytes; /* size of the log at the last sync */
+	uint64_t restarts;     /* as of the last look; what follows is of that log */
+	uint64_t synced_pages; /* length of the log at the last sync */
+	uint64_t copied_pages; /* of the log at the last checkpoint */
+	uint64_t seen_pages;   /* length of the log at the last look */
 	uint64_t last_sync_ns;
 };
-
-static uint64_t wal_size(struct worker *w)
-{
-	struct stat st;
-
-	return fstat(w->wal_fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
-}
 
 static void note(struct checkpoint *c, int error)
 {
@@ -44,51 +50,129 @@ static void note(struct checkpoint *c, int error)
 	atomic_store(&c->last_error, error);
 }
 
-/*
- * PASSIVE: takes what no reader still needs and waits for nobody. When it has taken everything, the
- * writer starts the log from its beginning again with its next commit.
- */
-static bool checkpoint(struct worker *w, enum store_wal_mode mode)
+/* Of the log, what no reader needs any more. False: a reader or an error is in the way. */
+static bool copy(struct worker *w, enum store_wal_mode mode)
 {
 	struct checkpoint *c = w->c;
 	uint64_t before = clock_boot_ns();
-	bool whole = false;
-	int r = store_wal_checkpoint(w->db, mode, &whole);
+	struct store_wal_progress p = {0};
+	int r = store_wal_checkpoint(w->db, mode, &p);
 
 	if (r < 0) {
 		note(c, r);
 		return false;
 	}
 	atomic_fetch_add(&c->checkpoints, 1);
-	if (whole) {
-		atomic_store(&c->synced_boot_ns, before);
-		atomic_store(&c->wal_pinned_ns, 0);
-	} else if (!atomic_load(&c->wal_pinned_ns)) {
-		atomic_store(&c->wal_pinned_ns, before);
+	w->copied_pages = p.copied_pages;
+	if (p.copied_pages < p.pages) {
+		if (!atomic_load(&c->wal_pinned_ns))
+			atomic_store(&c->wal_pinned_ns, before);
+		return false;
 	}
-	return whole;
+	atomic_store(&c->wal_pinned_ns, 0);
+	if (p.pages > 0) {
+		atomic_store(&c->synced_boot_ns, before);
+		w->synced_pages = p.pages;
+		w->last_sync_ns = before;
+	}
+	return true;
+}
+
+/* Written since the last copy. */
+static uint64_t rest(struct worker *w)
+{
+	uint64_t restarts = atomic_load(&w->c->restarts);
+	uint64_t written = atomic_load(&w->c->written_pages);
+
+	if (restarts != w->restarts) {
+		w->restarts = restarts;
+		w->synced_pages = w->copied_pages = 0;
+	}
+	return written > w->copied_pages ? written - w->copied_pages : 0;
+}
+
+static struct timespec deadline(uint64_t in_ns)
+{
+	struct timespec t;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ns = (uint64_t)t.tv_nsec + in_ns;
+	t.tv_sec += (time_t)(ns / NS_PER_S);
+	t.tv_nsec = (long)(ns % NS_PER_S);
+	return t;
+}
+
+/* Until the writer waits. If it does not, it does not write either, or has much to write at once.
+ */
+static bool ask_for_pause(struct checkpoint *c)
+{
+	struct timespec until = deadline(ASK_NS);
+	bool paused;
+	int r = 0;
+
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->pause, CHECKPOINT_ASKED);
+	while (r == 0 && atomic_load(&c->pause) == CHECKPOINT_ASKED)
+		r = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+	paused = atomic_load(&c->pause) == CHECKPOINT_PAUSED;
+	pthread_mutex_unlock(&c->lock);
+	return paused;
+}
+
+static void end_pause(struct checkpoint *c, bool paused)
+{
+	pthread_mutex_lock(&c->lock);
+	/* It has gone on without waiting for the end. */
+	if (paused && atomic_load(&c->pause) == CHECKPOINT_RUN) {
+		atomic_fetch_add(&c->pauses_in_vain, 1);
+		if (c->pause_ns < CHECKPOINT_PAUSE_MOST_NS)
+			c->pause_ns *= 2;
+	} else if (paused) {
+		c->pause_ns = CHECKPOINT_PAUSE_NS;
+	}
+	atomic_store(&c->pause, CHECKPOINT_RUN);
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
 }
 
 /*
- * A log that has become too long: RESTART keeps the writer out until it is done, so what can be
- * copied and synced without that goes first.
+ * So that the writer begins the log anew: it does with its next commit if nothing is left to copy.
+ * What can be copied and synced while it writes goes first.
  */
-static bool empty(struct worker *w)
+static void empty(struct worker *w)
 {
-	checkpoint(w, STORE_WAL_PASSIVE);
-	return checkpoint(w, STORE_WAL_RESTART);
+	struct checkpoint *c = w->c;
+	uint64_t left = UINT64_MAX;
+	bool paused;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t before = left;
+
+		if (!copy(w, STORE_WAL_PASSIVE))
+			return;
+		left = rest(w);
+		if (left == 0)
+			return;
+		if (left <= LITTLE_PAGES || (i > 0 && left > before / 2))
+			break;
+	}
+	paused = ask_for_pause(c);
+	copy(w, STORE_WAL_PASSIVE);
+	end_pause(c, paused);
 }
 
-static void sync_wal(struct worker *w)
+static void sync_wal(struct worker *w, uint64_t pages)
 {
 	struct checkpoint *c = w->c;
 	uint64_t before = clock_boot_ns();
 
+	w->last_sync_ns = before;
 	if (fdatasync(w->wal_fd) < 0) {
 		note(c, -errno);
 		return;
 	}
-	w->last_sync_ns = before;
+	w->synced_pages = pages;
 	atomic_fetch_add(&c->syncs, 1);
 	atomic_store(&c->synced_boot_ns, before);
 }
@@ -106,29 +190,51 @@ static int open_wal(const char *database)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
+ */
+static uint64_t mark_pages(const struct checkpoint *c)
+{
+	uint64_t pages = c->options.wal_max_bytes / 2 / PAGE_BYTES;
+
+	return pages > WORTHWHILE_PAGES ? pages : WORTHWHILE_PAGES;
+}
+
+static void look(struct worker *w)
+{
+	uint64_t pages = atomic_load(&w->c->written_pages);
+	bool quiet = pages == w->seen_pages;
+
+	w->seen_pages = pages;
+	/* Also where nobody writes just now, so that a short log is the usual state. */
+	if (rest(w) > 0 && (pages >= mark_pages(w->c) || (quiet && pages > WORTHWHILE_PAGES)))
+		empty(w);
+	if (pages != w->synced_pages &&
+	    clock_boot_ns() - w->last_sync_ns >= w->c->options.sync_interval_ns)
+		sync_wal(w, pages);
+}
+
+static int wait_ms(struct worker *w)
+{
+	uint64_t ns = w->c->options.sync_interval_ns;
+
+	if (rest(w) > 0 && ns > LOOK_NS)
+		ns = LOOK_NS;
+	return (int)(ns / NS_PER_MS);
+}
+
 static void work(struct worker *w)
 {
 	struct checkpoint *c = w->c;
-	struct pollfd stop = {.fd = c->stop_fd, .events = POLLIN};
-	uint64_t done_bytes = 0;
+	struct pollfd wake = {.fd = c->wake_fd, .events = POLLIN};
+	eventfd_t count;
 
-	while (poll(&stop, 1, LOOK_MS) <= 0) {
-		uint64_t size = wal_size(w);
-		uint64_t now = clock_boot_ns();
-
-		atomic_store(&c->wal_bytes, size);
-		if (size > WORTHWHILE_BYTES && size != done_bytes) {
-			bool whole = size > c->options.wal_max_bytes
-					     ? empty(w)
-					     : checkpoint(w, STORE_WAL_PASSIVE);
-
-			/* What was in the way may be gone next time, even if nothing is written. */
-			done_bytes = whole ? size : 0;
-		}
-		if (now - w->last_sync_ns >= c->options.sync_interval_ns)
-			sync_wal(w);
+	while (!atomic_load(&c->stop)) {
+		if (poll(&wake, 1, wait_ms(w)) > 0)
+			eventfd_read(c->wake_fd, &count);
+		if (!atomic_load(&c->stop))
+			look(w);
 	}
-	checkpoint(w, STORE_WAL_TRUNCATE);
+	copy(w, STORE_WAL_TRUNCATE);
 }
 
 static void *thread_main(void *argument)
@@ -148,23 +254,53 @@ static void *thread_main(void *argument)
 	return NULL;
 }
 
+static int init_lock(struct checkpoint *c)
+{
+	pthread_condattr_t attributes;
+	int r = pthread_mutex_init(&c->lock, NULL);
+
+	if (r != 0)
+		return -r;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	r = pthread_cond_init(&c->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (r != 0)
+		pthread_mutex_destroy(&c->lock);
+	return -r;
+}
+
+static void deinit(struct checkpoint *c)
+{
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	cleanup_close(&c->wake_fd);
+	c->wake_fd = -1;
+}
+
 int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *options)
 {
 	sigset_t all, before;
 	int r;
 
-	*c = (struct checkpoint){.options = *options, .stop_fd = -1};
-	c->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->stop_fd < 0)
-		return -errno;
+	*c = (struct checkpoint){
+		.options = *options, .wake_fd = -1, .pause_ns = CHECKPOINT_PAUSE_NS};
+	r = init_lock(c);
+	if (r < 0)
+		return r;
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake_fd < 0) {
+		r = -errno;
+		deinit(c);
+		return r;
+	}
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	r = pthread_create(&c->thread, NULL, thread_main, c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0) {
-		cleanup_close(&c->stop_fd);
-		c->stop_fd = -1;
+		deinit(c);
 		return -r;
 	}
 	c->running = true;
@@ -175,9 +311,48 @@ void checkpoint_stop(struct checkpoint *c)
 {
 	if (!c->running)
 		return;
-	eventfd_write(c->stop_fd, 1);
+	atomic_store(&c->stop, true);
+	eventfd_write(c->wake_fd, 1);
 	pthread_join(c->thread, NULL);
-	cleanup_close(&c->stop_fd);
-	c->stop_fd = -1;
+	deinit(c);
 	c->running = false;
+}
+
+static void pause_writer(struct checkpoint *c)
+{
+	uint64_t began = clock_monotonic_ns(), took;
+	struct timespec until;
+	int r = 0;
+
+	pthread_mutex_lock(&c->lock);
+	until = deadline(c->pause_ns);
+	if (atomic_load(&c->pause) == CHECKPOINT_ASKED) {
+		atomic_store(&c->pause, CHECKPOINT_PAUSED);
+		pthread_cond_broadcast(&c->changed);
+		while (r == 0 && atomic_load(&c->pause) == CHECKPOINT_PAUSED)
+			r = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+		/* Too long: on with it, whatever the thread is at. */
+		atomic_store(&c->pause, CHECKPOINT_RUN);
+	}
+	pthread_mutex_unlock(&c->lock);
+	took = clock_monotonic_ns() - began;
+	atomic_fetch_add(&c->pauses, 1);
+	if (took > atomic_load(&c->longest_pause_ns))
+		atomic_store(&c->longest_pause_ns, took);
+}
+
+void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
+{
+	uint64_t before, mark;
+
+	if (!c->running)
+		return;
+	before = atomic_exchange(&c->written_pages, written_pages);
+	if (written_pages < before)
+		atomic_fetch_add(&c->restarts, 1);
+	mark = mark_pages(c);
+	if (before < mark && written_pages >= mark)
+		eventfd_write(c->wake_fd, 1);
+	if (atomic_load(&c->pause) == CHECKPOINT_ASKED)
+		pause_writer(c);
 }

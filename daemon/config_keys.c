@@ -144,12 +144,12 @@ const struct config_key config_keys[] = {
 		.min = MIB(1),
 		.max = GIB(64),
 		.initial = "64M",
-		.help = "Size of the write-ahead log from which on it is emptied at any price. "
-			"Never "
-			"more than a quarter of MaxUse=. A reader that stays in a transaction can "
-			"still make it larger.",
-		.reason =
-			"Twice the ring: one checkpoint may be slow without a second one waiting.",
+		.help = "What the write-ahead log may grow to. From half of it on the log is "
+			"emptied, for which recording waits a moment. Never more than a quarter of "
+			"MaxUse=. A reader that stays in a transaction, or a slow disk, can still "
+			"make it larger.",
+		.reason = "Twice the ring. A longer log means that pages which change often are "
+			  "copied less often.",
 	},
 	{
 		KEY("Retention", "MaxUse", CONFIG_SIZE, max_use_bytes),

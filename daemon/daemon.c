@@ -230,6 +230,7 @@ static int drain(struct daemon *d)
 
 	do {
 		r = batch(d);
+		checkpoint_turn(&d->checkpoint, d->recorder.store.log_pages);
 		now = clock_monotonic_ns();
 	} while (r > 0 && now - began < DRAIN_NS);
 	if (held)

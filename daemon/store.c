@@ -122,6 +122,14 @@ static int find_boot(struct store *store)
 	return r;
 }
 
+static int note_log(void *userdata, sqlite3 *db, const char *name, int pages)
+{
+	struct store *store = userdata;
+
+	store->log_pages = pages > 0 ? (uint64_t)pages : 0;
+	return SQLITE_OK;
+}
+
 int store_open(struct store *store, const char *path)
 {
 	int r;
@@ -133,6 +141,7 @@ int store_open(struct store *store, const char *path)
 	/* Whoever else holds the write lock: the ring can wait, the loop cannot. */
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, BUSY_MS);
+	sqlite3_wal_hook(store->db, note_log, store);
 	/* Durability is the business of the thread that checkpoints and syncs: see checkpoint.h. */
 	r = schema_exec(store->db, "PRAGMA synchronous = OFF; PRAGMA cache_size = -4096");
 	for (int i = 0; r == 0 && i < STORE_STMTS; i++)

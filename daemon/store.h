@@ -30,6 +30,7 @@ struct store {
 	/* Range of starts of the process ids written to one zone, not yet in the database. */
 	int64_t zone;
 	uint64_t zone_min_ns, zone_max_ns;
+	uint64_t log_pages;  /* in the write-ahead log as of the last commit */
 	uint64_t statements; /* executed, for the benchmark */
 };
 

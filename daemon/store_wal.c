@@ -17,18 +17,22 @@ void store_wal_close(sqlite3 *db)
 	sqlite3_close(db);
 }
 
-int store_wal_checkpoint(sqlite3 *db, enum store_wal_mode mode, bool *ret_whole)
+int store_wal_checkpoint(sqlite3 *db, enum store_wal_mode mode,
+			 struct store_wal_progress *ret_progress)
 {
 	static const int modes[] = {
 		[STORE_WAL_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
-		[STORE_WAL_RESTART] = SQLITE_CHECKPOINT_RESTART,
 		[STORE_WAL_TRUNCATE] = SQLITE_CHECKPOINT_TRUNCATE,
 	};
-	int frames = 0, copied = 0;
-	int rc = sqlite3_wal_checkpoint_v2(db, NULL, modes[mode], &frames, &copied);
+	int pages = 0, copied = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db, NULL, modes[mode], &pages, &copied);
 
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		return schema_error(rc);
-	*ret_whole = rc == SQLITE_OK && copied == frames;
+	/* -1: somebody else is at it. */
+	*ret_progress = (struct store_wal_progress){
+		.pages = pages > 0 ? (uint64_t)pages : 0,
+		.copied_pages = copied > 0 ? (uint64_t)copied : 0,
+	};
 	return 0;
 }

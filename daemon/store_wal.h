@@ -6,7 +6,7 @@
 #ifndef LINEAGED_STORE_WAL_H
 #define LINEAGED_STORE_WAL_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "schema/schema.h"
 
@@ -14,12 +14,16 @@ int store_wal_open(const char *path, sqlite3 **ret_db);
 void store_wal_close(sqlite3 *db);
 
 enum store_wal_mode {
-	STORE_WAL_PASSIVE,  /* what no reader needs any more */
-	STORE_WAL_RESTART,  /* and the writer begins the log anew, if no reader keeps it */
-	STORE_WAL_TRUNCATE, /* and the log becomes empty */
+	STORE_WAL_PASSIVE,  /* what no reader needs any more; in nobody's way */
+	STORE_WAL_TRUNCATE, /* all of it, and the log becomes empty; keeps the writer out */
 };
 
-/* *ret_whole: all of the log is in the database now. Being in somebody's way is no failure. */
-int store_wal_checkpoint(sqlite3 *db, enum store_wal_mode mode, bool *ret_whole);
+struct store_wal_progress {
+	uint64_t pages;	       /* of the log when it began */
+	uint64_t copied_pages; /* of these; fewer where a reader or a writer is in the way */
+};
+
+int store_wal_checkpoint(sqlite3 *db, enum store_wal_mode mode,
+			 struct store_wal_progress *ret_progress);
 
 #endif

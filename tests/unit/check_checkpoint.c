@@ -16,7 +16,8 @@
 static char directory[64], path[80], wal[96];
 static struct store s;
 static int64_t rows;
-static int refused;
+/* NULL: nobody to give way to. */
+static struct checkpoint *thread;
 
 static void begin(void)
 {
@@ -58,17 +59,16 @@ static void write_some(void)
 	static char bytes[8192];
 	struct store_text text = {.value = bytes, .length = sizeof(bytes)};
 	int64_t id;
-	int r;
 
 	memset(bytes, 'x', sizeof(bytes));
 	for (int i = 0; i < 16; i++) {
-		/* A log that is too long is emptied with the writer kept out. */
-		while ((r = store_begin(&s)) == SCHEMA_E_BUSY)
-			refused++;
-		ck_assert_int_eq(r, 0);
+		/* Never refused: the thread takes no lock that the writer needs. */
+		ck_assert_int_eq(store_begin(&s), 0);
 		for (int k = 0; k < 32; k++, rows++)
 			ck_assert_int_eq(store_text(&s, &text, &id), 0);
 		ck_assert_int_eq(store_commit(&s), 0);
+		if (thread)
+			checkpoint_turn(thread, s.log_pages);
 	}
 }
 
@@ -128,19 +128,25 @@ START_TEST(test_the_log_is_emptied_while_there_is_writing)
 	o = options();
 	o.wal_max_bytes = 16 << 20;
 	ck_assert_int_eq(checkpoint_start(&c, &o), 0);
-	for (int i = 0; i < 40; i++) {
+	thread = &c;
+	/* Some 50 MiB a second without a break: there is no moment at which all is copied unless
+	 * the writer waits. */
+	for (int i = 0; i < 60; i++) {
 		write_some();
 		written += 4 << 20;
 		if (size_of(wal) > most)
 			most = size_of(wal);
-		wait_ms(100);
+		wait_ms(60);
 	}
+	thread = NULL;
 	ck_assert_uint_gt(atomic_load(&c.checkpoints), 1);
-	ck_assert_uint_gt(atomic_load(&c.syncs), 5);
 	ck_assert_uint_gt(atomic_load(&c.synced_boot_ns), 0);
-	/* The limit, and what is written until the thread looks again. */
-	ck_assert_int_lt(most, 3 * written / 4);
-	ck_assert_int_lt(refused, 40);
+	ck_assert_uint_gt(atomic_load(&c.pauses), 0);
+	fprintf(stderr, "%lu pauses, %lu in vain, longest %lu ms; longest log %ld MiB\n",
+		(unsigned long)c.pauses, (unsigned long)c.pauses_in_vain,
+		(unsigned long)c.longest_pause_ns / 1000000, (long)(most >> 20));
+	ck_assert_uint_gt(atomic_load(&c.restarts), 0);
+	ck_assert_int_lt(most, written);
 	checkpoint_stop(&c);
 	ck_assert_int_eq(rows_without_log(), rows);
 	end();
@@ -159,6 +165,7 @@ START_TEST(test_a_reader_that_stays)
 	ck_assert_int_eq(schema_open_reader(path, &reader), 0);
 	ck_assert_int_eq(schema_exec(reader, "BEGIN; SELECT count(*) FROM text"), 0);
 	ck_assert_int_eq(checkpoint_start(&c, &o), 0);
+	thread = &c;
 	/* What the reader does not see yet cannot be copied over what it sees. */
 	write_some();
 	wait_ms(1500);
@@ -167,8 +174,11 @@ START_TEST(test_a_reader_that_stays)
 	ck_assert_int_eq(schema_exec(reader, "COMMIT"), 0);
 	write_some();
 	wait_ms(1500);
+	write_some();
+	wait_ms(1500);
 	ck_assert_uint_eq(atomic_load(&c.wal_pinned_ns), 0);
 	sqlite3_close(reader);
+	thread = NULL;
 	checkpoint_stop(&c);
 	ck_assert_uint_eq(atomic_load(&c.failures), 0);
 	ck_assert_int_eq(rows_without_log(), rows);

@@ -174,7 +174,7 @@ uint64_t world_bytes(const struct world *w, const char *suffix)
 static void retain_now(struct world *w, uint64_t spent_ns, bool idle)
 {
 	uint64_t log = world_bytes(w, "-wal"), bytes = world_bytes(w, "") + log;
-	bool whole;
+	struct store_wal_progress progress;
 
 	ck_assert_int_ge(retain_run(&w->retain, w->now, spent_ns, idle), 0);
 	if (bytes > w->most_bytes)
@@ -182,7 +182,7 @@ static void retain_now(struct world *w, uint64_t spent_ns, bool idle)
 	if (log > w->most_log_bytes)
 		w->most_log_bytes = log;
 	if (w->log && log > w->config.wal_max_bytes / 2)
-		ck_assert_int_eq(store_wal_checkpoint(w->log, STORE_WAL_PASSIVE, &whole), 0);
+		ck_assert_int_eq(store_wal_checkpoint(w->log, STORE_WAL_PASSIVE, &progress), 0);
 }
 
 void world_history(struct world *w, uint64_t processes, unsigned int batch, bool flood)
