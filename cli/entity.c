@@ -61,20 +61,25 @@ void entity_command_line(struct buffer *out, const struct image *image)
 	buffer_deinit(&word);
 }
 
-void entity_json_args(struct json *json, const struct image *image)
+void entity_json_words(struct json *json, const char *key, const struct image *image)
 {
 	struct buffer word = {0};
 	struct args args;
 
-	if (!image || (!image->args && !image->args_raw))
-		return;
-	json_array_begin(json, "args");
+	json_array_begin(json, key);
 	for (args_begin(&args, image); args_next(&args, &word) == 0;)
 		json_string(json, NULL, word.data ? word.data : "", word.length);
 	json_array_end(json);
-	json_maybe_int(json, "args_count", image->args_count);
 	json->buffer.failed |= word.failed;
 	buffer_deinit(&word);
+}
+
+void entity_json_args(struct json *json, const struct image *image)
+{
+	if (!image || (!image->args && !image->args_raw))
+		return;
+	entity_json_words(json, "args", image);
+	json_maybe_int(json, "args_count", image->args_count);
 }
 
 void entity_json_command_line(struct json *json, const char *key, const struct image *image)

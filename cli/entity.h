@@ -24,6 +24,8 @@ int entity_parent(const struct process *p, const struct process **ret_parent);
 
 /* argv with blanks between its words, raw bytes: for json.h, which makes them valid. */
 void entity_command_line(struct buffer *out, const struct image *image);
+/* argv, which is known, as an array. */
+void entity_json_words(struct json *json, const char *key, const struct image *image);
 /* The same as members: args, args_count and command_line (or what it is to be called). */
 void entity_json_args(struct json *json, const struct image *image);
 void entity_json_command_line(struct json *json, const char *key, const struct image *image);

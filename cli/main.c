@@ -9,6 +9,7 @@
 
 #include "cli/cmd.h"
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/style.h"
 #include "schema/cleanup.h"
 
@@ -32,7 +33,7 @@ static int help_all(FILE *out)
 	fputs("lineage-query VERB [OPTION]...   ask what lineaged recorded\n\n", out);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("  help     VERB, or: select, output, time, status\n\n"
+	fputs("  help     VERB, or: select, output, fields, time, status\n\n"
 	      "  lineage-query tree --pid 4242\n"
 	      "  lineage-query window --since '10 min ago'\n",
 	      out);
@@ -85,6 +86,15 @@ static void help_output(FILE *out)
 	flags_help_group(out, FLAGS_COMMON | FLAGS_OUTPUT);
 }
 
+static void help_fields(FILE *out)
+{
+	const struct field *field;
+
+	fputs("Fields, for --fields=A,B,... with -o table, csv, json and ndjson:\n", out);
+	for (size_t i = 0; (field = fields_at(i)); i++)
+		fprintf(out, "  %-18s %s\n", field->name, field->help);
+}
+
 static void help_time(FILE *out)
 {
 	fputs("Times, for --since, --until, --at and PID@START:\n"
@@ -116,10 +126,8 @@ static int help_topic(const char *topic)
 		const char *name;
 		void (*print)(FILE *out);
 	} topics[] = {
-		{"select", flags_help_select},
-		{"output", help_output},
-		{"time", help_time},
-		{"status", help_status},
+		{"select", flags_help_select}, {"output", help_output}, {"fields", help_fields},
+		{"time", help_time},	       {"status", help_status},
 	};
 	const struct command *command = find_command(topic);
 
@@ -160,6 +168,8 @@ static int check_format(const struct session *s)
 	const char *name = s->flags.output, *found = s->command->formats;
 	size_t length = name ? strlen(name) : 0;
 
+	if (found && s->flags.fields)
+		return usage("%s has no --fields; tree, window and search have", s->command->name);
 	if (!found || !name)
 		return 0;
 	while ((found = strstr(found, name))) {

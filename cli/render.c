@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/fields.h"
 #include "cli/words.h"
 #include "schema/cleanup.h"
 
 static const struct writer_ops *const formats[] = {
-	&writer_text, &writer_json, &writer_ndjson, &writer_csv,      &writer_ecs,
-	&writer_ocsf, &writer_dot,  &writer_folded, &writer_perfetto,
+	&writer_text, &writer_table, &writer_json, &writer_ndjson, &writer_csv,
+	&writer_ecs,  &writer_ocsf,  &writer_dot,  &writer_folded, &writer_perfetto,
 };
 
 const struct writer_ops *writer_at(size_t n)
@@ -25,6 +26,15 @@ const struct writer_ops *writer_find(const char *name)
 			return formats[i];
 	}
 	return NULL;
+}
+
+void writer_fields(const struct writer *w, unsigned int shown, struct field_list *list)
+{
+	const char *bad;
+	size_t length;
+
+	if (!w->style->fields || fields_parse(w->style->fields, list, &bad, &length) < 0)
+		fields_default(shown, list);
 }
 
 void render_completeness_aside(const struct writer *w)

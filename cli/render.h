@@ -16,7 +16,7 @@ struct style {
 	bool terminal; /* stdout is one, or a pager that shows to one */
 	bool color, utf8, utc, full, quiet;
 	unsigned int width; /* columns; 0: do not shorten */
-	const char *fields; /* comma separated, NULL: all */
+	const char *fields; /* comma separated and valid; NULL: the format's own */
 };
 
 struct answer {
@@ -43,8 +43,7 @@ struct writer_ops {
 	/* In pre-order: after its parent and the parent's earlier children. */
 	int (*process)(struct writer *writer, const struct node *node);
 	int (*end)(struct writer *writer);
-	/* Whether all of A,B,... are fields that it has. NULL: it has none to choose. */
-	bool (*has_fields)(const char *fields);
+	bool chooses_fields; /* takes --fields */
 };
 
 struct writer {
@@ -55,8 +54,8 @@ struct writer {
 	void *state; /* the format's own, from begin to end */
 };
 
-extern const struct writer_ops writer_text, writer_json, writer_ndjson, writer_csv, writer_ecs,
-	writer_ocsf, writer_dot, writer_folded, writer_perfetto;
+extern const struct writer_ops writer_text, writer_json, writer_ndjson, writer_table, writer_csv,
+	writer_ecs, writer_ocsf, writer_dot, writer_folded, writer_perfetto;
 
 /* NULL: no such format. */
 const struct writer_ops *writer_find(const char *name);
@@ -66,6 +65,10 @@ const struct writer_ops *writer_at(size_t n);
 int writer_write(struct writer *writer, const struct answer *answer);
 /* For a format that has no place for it: what is missing, on stderr. */
 void render_completeness_aside(const struct writer *writer);
+
+struct field_list;
+/* The fields that --fields names, which are valid; without it those shown there. */
+void writer_fields(const struct writer *writer, unsigned int shown, struct field_list *ret_list);
 
 struct json;
 /* The members of one process, into an open object; what render_json and others share. */

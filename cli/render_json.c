@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/timespec.h"
 
@@ -252,32 +253,61 @@ void json_completeness(struct json *json, const char *key, const struct complete
 	json_object_end(json);
 }
 
+/* What json and ndjson write with. */
+struct output {
+	struct json json;
+	struct field_list fields; /* empty: all that is known */
+	struct field_cell cell;
+};
+
 static int begin(struct writer *w, int pretty_depth)
 {
-	struct json *json = calloc(1, sizeof(*json));
+	struct output *o = calloc(1, sizeof(*o));
 
-	if (!json)
+	if (!o)
 		return -ENOMEM;
-	json_begin(json, w->out, pretty_depth);
-	w->state = json;
+	json_begin(&o->json, w->out, pretty_depth);
+	o->cell.style = *w->style;
+	o->cell.style.utf8 = true;
+	o->cell.style.color = false;
+	writer_fields(w, 0, &o->fields);
+	w->state = o;
 	return 0;
 }
 
 static int finish(struct writer *w)
 {
-	struct json *json = w->state;
+	struct output *o = w->state;
 	int r;
 
-	json_newline(json);
-	r = json_flush(json);
-	json_deinit(json);
-	free(json);
+	json_newline(&o->json);
+	r = json_flush(&o->json);
+	json_deinit(&o->json);
+	field_cell_deinit(&o->cell);
+	free(o);
 	w->state = NULL;
 	return r;
 }
 
-static void json_node(struct json *json, const struct answer *answer, const struct node *n)
+static int write_fields(struct output *o, const struct node *n)
 {
+	int r = field_cell_begin(&o->cell, n);
+
+	json_object_begin(&o->json, NULL);
+	for (size_t i = 0; r == 0 && i < o->fields.count; i++) {
+		field_put(o->fields.item[i], &o->cell);
+		field_json(&o->json, o->fields.item[i], &o->cell);
+	}
+	json_object_end(&o->json);
+	return r;
+}
+
+static int json_node(struct output *o, const struct answer *answer, const struct node *n)
+{
+	struct json *json = &o->json;
+
+	if (o->fields.count)
+		return write_fields(o, n);
 	json_object_begin(json, NULL);
 	json_int(json, "depth", n->depth);
 	if (!n->process->selected)
@@ -286,15 +316,17 @@ static void json_node(struct json *json, const struct answer *answer, const stru
 		json_bool(json, "target", true);
 	json_process(json, n->process);
 	json_object_end(json);
+	return 0;
 }
 
 static int json_write_begin(struct writer *w, const struct answer *a)
 {
 	int r = begin(w, 2);
-	struct json *json = w->state;
+	struct json *json;
 
 	if (r < 0)
 		return r;
+	json = &((struct output *)w->state)->json;
 	json_object_begin(json, NULL);
 	json_text(json, "verb", a->verb);
 	json_int(json, "schema", schema_version());
@@ -322,13 +354,12 @@ static int json_write_begin(struct writer *w, const struct answer *a)
 
 static int json_write_process(struct writer *w, const struct node *n)
 {
-	json_node(w->state, w->answer, n);
-	return 0;
+	return json_node(w->state, w->answer, n);
 }
 
 static int json_write_end(struct writer *w)
 {
-	struct json *json = w->state;
+	struct json *json = &((struct output *)w->state)->json;
 
 	json_array_end(json);
 	json_maybe_int(json, "running_throughout", w->answer->running);
@@ -344,16 +375,20 @@ static int ndjson_begin(struct writer *w, const struct answer *a)
 
 static int ndjson_process(struct writer *w, const struct node *n)
 {
-	json_node(w->state, w->answer, n);
-	json_newline(w->state);
-	return 0;
+	struct output *o = w->state;
+	int r = json_node(o, w->answer, n);
+
+	json_newline(&o->json);
+	return r;
 }
 
 static int ndjson_end(struct writer *w)
 {
-	json_object_begin(w->state, NULL);
-	json_completeness(w->state, "completeness", w->answer->completeness);
-	json_object_end(w->state);
+	struct json *json = &((struct output *)w->state)->json;
+
+	json_object_begin(json, NULL);
+	json_completeness(json, "completeness", w->answer->completeness);
+	json_object_end(json);
 	return finish(w);
 }
 
@@ -362,6 +397,7 @@ const struct writer_ops writer_json = {
 	.summary = "one document; processes in pre-order with depth and parent_id",
 	.needs_full = true,
 	.machine = true,
+	.chooses_fields = true,
 	.begin = json_write_begin,
 	.process = json_write_process,
 	.end = json_write_end,
@@ -372,6 +408,7 @@ const struct writer_ops writer_ndjson = {
 	.summary = "one process per line, completeness in the last",
 	.needs_full = true,
 	.machine = true,
+	.chooses_fields = true,
 	.begin = ndjson_begin,
 	.process = ndjson_process,
 	.end = ndjson_end,

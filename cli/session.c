@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/escape.h"
+#include "cli/fields.h"
 #include "cli/style.h"
 #include "cli/timespec.h"
 #include "schema/cleanup.h"
@@ -70,18 +71,39 @@ int session_status(const struct session *s, const struct completeness *c)
 	return s->flags.strict && !is_complete(c) ? EXIT_INCOMPLETE : EXIT_FOUND;
 }
 
+static int check_fields(const char *names)
+{
+	struct buffer all = {0};
+	struct field_list list;
+	const struct field *field;
+	const char *bad;
+	size_t length;
+	int r;
+
+	if (fields_parse(names, &list, &bad, &length) == 0)
+		return 0;
+	for (size_t i = 0; (field = fields_at(i)); i++)
+		buffer_printf(&all, "%s%s", i ? ", " : "", field->name);
+	r = usage("there is no field '%.*s'; there are %s", (int)length, bad,
+		  all.data ? all.data : "");
+	buffer_deinit(&all);
+	return r;
+}
+
 int session_writer(struct session *s, struct writer *ret_writer)
 {
 	const char *name = s->flags.output ? s->flags.output : "text";
 	const struct writer_ops *ops = writer_find(name);
+	int r = 0;
 
 	if (!ops)
 		return usage("there is no format '%s'; see `lineage-query help output`", name);
-	if (s->flags.fields && !ops->has_fields)
-		return usage("%s has no --fields; -o csv has", name);
-	if (s->flags.fields && !ops->has_fields(s->flags.fields))
-		return usage("%s has not all the fields '%s'; its first line names them", name,
-			     s->flags.fields);
+	if (s->flags.fields && !ops->chooses_fields)
+		return usage("%s has no --fields; table, csv, json and ndjson have", name);
+	if (s->flags.fields)
+		r = check_fields(s->flags.fields);
+	if (r != 0)
+		return r;
 	*ret_writer = (struct writer){.ops = ops, .out = s->out, .style = &s->style};
 	return 0;
 }

@@ -79,6 +79,39 @@ def check_csv(question):
     ask(*question, "-o", "csv", "--fields", "pid,nonsense", status=2)
 
 
+def check_table(question):
+    text = harmless("table", ask(*question, "-o", "table")[0])
+    head, *lines = text.split("complete:\n")[0].splitlines()
+    columns = ["START", "PID", "PPID", "UID", "LIFE", "EXIT", "COMMAND"]
+    expect("table: its columns", head.split() == columns)
+    at = head.index("COMMAND")
+    commands = {line[:at].split()[2]: line[at:] for line in lines if re.match(r"20\d\d-", line)}
+    for i, word in enumerate(database.HOSTILE):
+        shown = commands[str(300 + i)]
+        expect(f"table: {word!r} is there in {shown!r}", "/tmp/" in shown)
+        if re.fullmatch("[ -~]+", word) and not re.search(r"[\\\\']", word):
+            expect(f"table: {word!r} is written once in {shown!r}", f"/tmp/{word}" in shown)
+    expect("table: a line for each", len(lines) - 1 <= len(commands) + 3)
+    expect("table: escapes are not escaped again", r"\x1b]0;owned" in text and r"\x5cx" not in text)
+    plain = subprocess.run([QUERY, *question, "-o", "table", "--db", DATABASE], capture_output=True,
+                           env={"LC_ALL": "C", "TZ": "UTC"}).stdout
+    expect("table: ASCII off UTF-8", all(b < 127 for b in plain) and rb"\u202egpj" in plain)
+
+
+def check_fields(question):
+    names = "pid,exe,args,exit_code,exit_signal,start,matches,comm,cwd"
+    whole = documents("ndjson", ask(*question, "-o", "ndjson")[0])[:-1]
+    chosen = documents("ndjson", ask(*question, "-o", "ndjson", "--fields", names)[0])
+    one = json.loads(ask(*question, "-o", "json", "--fields", names)[0])
+    expect("fields: json and ndjson agree", one["processes"] == chosen[:-1] and "completeness" in chosen[-1])
+    for a, b in zip(whole, chosen):
+        expect("fields: those that were asked for", list(b) == names.split(","))
+        for name in b:
+            if name != "matches":
+                expect(f"fields: {name} is the same", a.get(name) == b[name])
+        expect("fields: context", a.get("context", False) == (not b["matches"]))
+
+
 def check_ecs(question):
     lines = documents("ecs", ask(*question, "-o", "ecs")[0])
     *events, last = lines
@@ -169,6 +202,8 @@ def check_perfetto(question):
 
 for q in QUESTIONS:
     check_csv(q)
+    check_table(q)
+    check_fields(q)
     check_ecs(q)
     check_ocsf(q)
     check_folded(q)
