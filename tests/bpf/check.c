@@ -261,6 +261,10 @@ int main(int argc, char **argv)
 	if (optind + 1 != argc)
 		return 2;
 	options.object = argv[optind];
+	if (geteuid() != 0 || access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
+		printf("skip: needs root, and a kernel with type information\n");
+		return 77;
+	}
 	r = prepare();
 	if (r == 0)
 		r = recorder_start(&options);
