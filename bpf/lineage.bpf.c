@@ -148,13 +148,19 @@ static __always_inline bool overlay_upper(struct inode *inode)
 	return upper && FIELD(struct dentry, upper, d_inode);
 }
 
+/* Its name is gone: a root and an anonymous file have never been in the hash of names. */
+static __always_inline bool is_unhashed(const struct dentry *dentry)
+{
+	return !dentry->d_hash.pprev && dentry->d_parent != dentry;
+}
+
 static __noinline __u32 file_flags(struct file *file)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
 	__u32 flags = 0;
 
-	if (inode->i_nlink == 0 || (!dentry->d_hash.pprev && dentry->d_parent != dentry))
+	if (inode->i_nlink == 0 || is_unhashed(dentry))
 		flags |= LINEAGE_EXE_DELETED;
 	if (dentry->d_sb->s_magic == OVERLAYFS_SUPER_MAGIC) {
 		flags |= LINEAGE_EXE_OVERLAY;
@@ -208,6 +214,8 @@ static __always_inline bool exec_paths(struct lineage_exec *r, struct linux_binp
 	at = w->used;
 	r->cwd_length = at - r->exe_length;
 	r->flags |= (w->flags & PATH_TRUNCATED) * LINEAGE_CWD_TRUNCATED / PATH_TRUNCATED;
+	if (is_unhashed(task->fs->pwd.dentry))
+		r->flags |= LINEAGE_CWD_DELETED;
 	if (at > paths)
 		return false;
 	if (paths == PATHS_LARGE)
