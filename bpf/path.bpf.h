@@ -18,6 +18,7 @@
 #define PATH_TRUNCATED	2 /* it did not get to the root: too deep, no room, or unreadable */
 #define PATH_NO_ROOM	4
 #define PATH_UNREADABLE 8
+#define PATH_DETACHED	16 /* its mount hangs in no tree: named from the root of the file system */
 
 /*
  * A step is a component or a mount; containers have a handful of mounts on the way to their root.
@@ -43,6 +44,27 @@ static __always_inline void path_begin(struct path_walk *w, const struct path *p
 	w->root = (__u64)path->mnt->mnt_root;
 }
 
+/* What alloc_mnt_ns() numbers the namespace of a mount that open_tree(2) detached; 0 before 6.18.
+ */
+#define MNT_NS_ANON_INO 0xeffffff7
+
+/*
+ * A mount that is nowhere in the tree, and of a part of a file system only: execs of its own binary
+ * by a container runtime are of this kind. The root of a container may be a part as well; that has
+ * an ordinary namespace.
+ */
+static __always_inline bool path_is_detached(const struct path_walk *w, __u64 mount)
+{
+	__u64 ns;
+	__u32 inum;
+
+	if ((__u64)FIELD(struct dentry, w->root, d_parent) == w->root)
+		return false;
+	ns = (__u64)FIELD(struct mount, mount, mnt_ns);
+	inum = FIELD(struct mnt_namespace, ns, ns.inum);
+	return inum == 0 || inum == MNT_NS_ANON_INO;
+}
+
 /* At the root of its mount: goes on where that is mounted. False at the root of the namespace. */
 static __always_inline bool path_cross(struct path_walk *w)
 {
@@ -50,8 +72,13 @@ static __always_inline bool path_cross(struct path_walk *w)
 	__u64 mount = w->mnt - in_mount;
 	__u64 above = (__u64)FIELD(struct mount, mount, mnt_parent);
 
-	if (above == mount)
-		return false;
+	if (above == mount) {
+		if (!path_is_detached(w, mount))
+			return false;
+		w->flags |= PATH_DETACHED;
+		w->root = 0;
+		return true;
+	}
 	w->dentry = (__u64)FIELD(struct mount, mount, mnt_mountpoint);
 	w->mnt = above + in_mount;
 	w->root = (__u64)FIELD(struct vfsmount, above + in_mount, mnt_root);
@@ -70,6 +97,11 @@ static __always_inline bool path_step(char *data, struct path_walk *w, __u64 lim
 		w->flags &= ~PATH_TRUNCATED;
 		return true;
 	}
+	parent = (__u64)FIELD(struct dentry, dentry, d_parent);
+	if (parent == dentry && w->flags & PATH_DETACHED) {
+		w->flags &= ~PATH_TRUNCATED;
+		return true;
+	}
 	at = w->used;
 	if (at > limit)
 		return true;
@@ -83,7 +115,6 @@ static __always_inline bool path_step(char *data, struct path_walk *w, __u64 lim
 		return true;
 	}
 	w->used = at + n;
-	parent = (__u64)FIELD(struct dentry, dentry, d_parent);
 	w->dentry = parent;
 	if (parent != dentry)
 		return false;

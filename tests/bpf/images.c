@@ -16,7 +16,8 @@
 
 #define FILE_FLAGS                                                                           \
 	(LINEAGE_EXE_DELETED | LINEAGE_EXE_MEMFD | LINEAGE_EXE_UPPER | LINEAGE_EXE_OVERLAY | \
-	 LINEAGE_EXE_TRUNCATED | LINEAGE_CWD_TRUNCATED | LINEAGE_INTERPRETED)
+	 LINEAGE_EXE_TRUNCATED | LINEAGE_CWD_TRUNCATED | LINEAGE_CWD_DELETED |               \
+	 LINEAGE_INTERPRETED)
 
 struct image {
 	const char *name;
@@ -256,6 +257,71 @@ static void run_fexec(void)
 	stage_run(act_fexec, &deleted, look_image);
 }
 
+/* As container runtimes execute themselves: through a mount of a part that hangs in no tree. */
+static void act_detached(void *arg)
+{
+	char *const argv[] = {(char *)"prog", (char *)"act-hold", NULL};
+	bool directory = *(bool *)arg;
+	char path[PATH_SIZE];
+	int fd;
+
+	stage_path(path, directory ? "own/below" : "own/below/prog");
+	fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, 1 /* OPEN_TREE_CLONE */);
+	if (fd < 0 || chdir(stage.directory) < 0 || dup2(fd, 77) < 0)
+		_exit(122);
+	close(fd);
+	syscall(SYS_execveat, 77, directory ? "prog" : "", argv, (char *[]){NULL},
+		directory ? 0 : AT_EMPTY_PATH);
+	_exit(124);
+}
+
+static void run_detached(void)
+{
+	bool directory = false;
+	char path[PATH_SIZE];
+
+	stage_path(path, "own");
+	mkdir(path, 0755);
+	if (mount("none", path, "tmpfs", 0, NULL) < 0) {
+		check_skip("detached mount", strerror(errno));
+		return;
+	}
+	stage_path(path, "own/below");
+	mkdir(path, 0755);
+	stage_copy("own/below/prog");
+	now = &(struct image){
+		.name = "detached file", .exe = "/below/prog", .filename = "/dev/fd/77"};
+	recorder_forget();
+	stage_run(act_detached, &directory, look_image);
+	directory = true;
+	now = &(struct image){
+		.name = "detached directory", .exe = "/below/prog", .filename = "/dev/fd/77/prog"};
+	recorder_forget();
+	stage_run(act_detached, &directory, look_image);
+}
+
+static void act_cwd_gone(void *arg)
+{
+	char path[PATH_SIZE];
+
+	stage_path(path, "gone-directory");
+	if (mkdir(path, 0755) < 0 || chdir(path) < 0 || rmdir(path) < 0)
+		_exit(122);
+	stage_path(path, "prog");
+	execl(path, "prog", "act-hold", NULL);
+	_exit(124);
+}
+
+static void run_cwd_gone(void)
+{
+	static char file[PATH_SIZE];
+
+	stage_path(file, "prog");
+	now = &(struct image){.name = "no directory", .file = file, .flags = LINEAGE_CWD_DELETED};
+	recorder_forget();
+	stage_run(act_cwd_gone, NULL, look_image);
+}
+
 static void run_overlay(void)
 {
 	static const char *const dirs[] = {"rw", "rw/upper", "rw/work", "merged"};
@@ -402,6 +468,8 @@ void images_run(void)
 	run_simple();
 	run_chroot();
 	run_fexec();
+	run_detached();
+	run_cwd_gone();
 	run_overlay();
 	run_depths();
 	run_arguments();
