@@ -132,7 +132,7 @@ static const struct {
 	{"tree --db", 2, "--db needs a value"},
 	{"tree --db %s 1 -o nonsense", 2, "there is no format 'nonsense'"},
 	{"search --db %s --pid 300 -o table", 0,
-	 "2026-11-20 00:03:20.000 300  200 1000 20.0s 0    /usr/bin/make all"},
+	 "2026-11-20 00:03:20.000 300  200 1000 20.00s 2    /usr/bin/make all"},
 	{"search --db %s --pid 300 -o table -q --fields pid,args", 0, "300 [\"make\",\"all\"]"},
 	{"tree --db %s 300 -o table --fields comm,depth", 0, "cc          4\n"},
 	{"search --db %s --pid 310 -o csv -q --fields exit_signal,pid", 0, "SIGKILL,310\r\n"},
