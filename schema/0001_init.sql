@@ -1,6 +1,7 @@
 -- Schema 1 of lineage.db: what lineaged promises a reader.
 --
--- Promised: the views (process, fork, exec, exit, exec_failure, gap, recorder); see lineage.db(5).
+-- Promised: the views (process, fork, exec, exit, exec_failure, gap, recorder,
+-- sigma_process_creation); see lineage.db(5).
 -- Not promised: the tables, whose layout follows bytes per event.
 --
 -- Times are nanoseconds. *_boot_ns is CLOCK_BOOTTIME of its boot; *_unix_ns is since 1970 (UTC) and is

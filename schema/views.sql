@@ -211,3 +211,57 @@ SELECT
     ORDER BY c.from_boot_ns DESC LIMIT 1) + r.stopped_boot_ns) / 1000000000, 'unixepoch') AS stopped,
   coalesce(r.ended, 'running') AS ended
 FROM recorder_row r JOIN boot b ON b.boot = r.boot;
+
+-- Not promised: the image that the parent of an exec had at that moment, where it has run another since.
+CREATE VIEW exec_parent_base AS
+SELECT e.*, coalesce(
+  (SELECT x.image FROM exec_base x
+   WHERE x.process_id = e.parent_id AND coalesce(x.boot_ns, 0) <= e.boot_ns
+   ORDER BY x.boot_ns DESC LIMIT 1),
+  -- It had not called exec yet: what it was born with.
+  (SELECT coalesce(
+     (SELECT x.image FROM exec_base x
+      WHERE x.process_id = p.parent_id AND coalesce(x.boot_ns, 0) <= p.start_boot_ns
+        AND (p.provenance >> 3) & 7 <> 7
+      ORDER BY x.boot_ns DESC LIMIT 1), p.image)
+   FROM process_row p WHERE p.process_id = e.parent_id)) AS parent_image
+FROM exec_base e;
+
+-- One row per program that a process became, in the names of Sigma's category process_creation.
+CREATE VIEW sigma_process_creation AS
+SELECT
+  e.process_id, b.boot_id, e.unix_ns,
+  strftime('%Y-%m-%d %H:%M:%S', e.unix_ns / 1000000000, 'unixepoch')
+    || printf('.%03d', e.unix_ns / 1000000 % 1000) AS UtcTime,
+  b.hostname AS Computer,
+  e.pid AS ProcessId,
+  b.boot_id || '/' || e.process_id AS ProcessGuid,
+  exe.value AS Image,
+  (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(i.args) ORDER BY key))
+    AS CommandLine,
+  cwd.value AS CurrentDirectory,
+  CASE x.uid WHEN 0 THEN 'root' ELSE CAST(x.uid AS TEXT) END AS User,
+  CAST(x.uid AS TEXT) AS LogonId,
+  CAST(x.sessionid AS TEXT) AS TerminalSessionId,
+  parent.pid AS ParentProcessId,
+  b.boot_id || '/' || e.parent_id AS ParentProcessGuid,
+  pexe.value AS ParentImage,
+  (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(pi.args) ORDER BY key))
+    AS ParentCommandLine,
+  CASE px.uid WHEN 0 THEN 'root' ELSE CAST(px.uid AS TEXT) END AS ParentUser,
+  coalesce(g.container_id, g1.container_id) AS ContainerId,
+  i.args_raw IS NOT NULL AND length(i.args_raw) < i.args_bytes AS args_truncated,
+  CASE e.provenance WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
+    ELSE 'inferred' END AS provenance
+FROM exec_parent_base e
+JOIN boot b ON b.boot = e.boot
+LEFT JOIN image i ON i.image = e.image
+LEFT JOIN text exe ON exe.text = i.exe
+LEFT JOIN text cwd ON cwd.text = e.cwd
+LEFT JOIN context x ON x.context = e.context
+LEFT JOIN cgroup g ON g.cgroup = x.cgroup
+LEFT JOIN cgroup g1 ON g1.cgroup = x.cgroup_v1
+LEFT JOIN process_row parent ON parent.process_id = e.parent_id
+LEFT JOIN image pi ON pi.image = e.parent_image
+LEFT JOIN text pexe ON pexe.text = pi.exe
+LEFT JOIN context px ON px.context = coalesce(nullif(parent.exec_context, 0), parent.context);
