@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cli/cmd.h"
-#include "cli/select.h"
+#include "cli/gather.h"
 #include "schema/cleanup.h"
 
 struct search {
@@ -145,7 +144,7 @@ static int add_window(struct session *s, struct query *q, struct process_list *l
 	int r = query_ranges(q, s->flags.since_unix_ns, s->flags.until_unix_ns, &ranges, &count);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = query_window(q, &ranges[i], list);
+		r = gather_range(s, q, &ranges[i], list);
 	return r;
 }
 
@@ -203,6 +202,7 @@ static int run(struct session *session)
 		.until_unix_ns = session->flags.until_unix_ns,
 		.at_unix_ns = UNKNOWN,
 		.running = UNKNOWN,
+		.failures = session->flags.failed,
 		.completeness = &s.completeness,
 	};
 	s.writer.answer = &s.answer;

@@ -265,17 +265,7 @@ static int show_json(struct show *s, struct process *p)
 	json_object_begin(&json, "process");
 	json_process(&json, p);
 	json_object_end(&json);
-	json_array_begin(&json, "failed_execs");
-	for (size_t i = 0; i < count; i++) {
-		json_object_begin(&json, NULL);
-		json_int(&json, "unix_ns", failures[i].unix_ns);
-		json_int(&json, "errno", failures[i].error);
-		json_maybe_text(&json, "error", strerrorname_np((int)failures[i].error));
-		json_text(&json, "provenance", provenance_name(failures[i].provenance));
-		json_image(&json, failures[i].image);
-		json_object_end(&json);
-	}
-	json_array_end(&json);
+	json_failures(&json, "failed_execs", failures, count);
 	json_completeness(&json, "completeness", &s->completeness);
 	json_object_end(&json);
 	json_newline(&json);

@@ -11,6 +11,7 @@
 #include "cli/tally.h"
 #include "cli/timespec.h"
 #include "cli/words.h"
+#include "schema/cleanup.h"
 
 #define SHOWN_DEFAULT 10
 /* A pair seen at most this often is worth a look. */
@@ -39,40 +40,70 @@ static int add(struct process *p, void *userdata)
 	return r < 0 ? r : tally_add(&s->tally, p, parent);
 }
 
-static void text_entry(struct stats *s, const struct tally_entry *e)
+static int add_failure(const struct exec_failure *f, void *userdata)
 {
-	bool ascii = !s->session->style.utf8;
+	struct stats *s = userdata;
+	struct selection *selection = &s->selection;
+	int r = selection_matches(selection, (struct process *)f->process);
 
-	buffer_int(&s->out, e->count, 9);
-	buffer_int(&s->out, e->failed, 9);
-	buffer_puts(&s->out, "  ");
-	escape_text(&s->out, e->name, strlen(e->name), ascii);
-	if (e->child) {
-		buffer_puts(&s->out, ascii ? " -> " : " → ");
-		escape_text(&s->out, e->child, strlen(e->child), ascii);
-	}
-	buffer_putc(&s->out, '\n');
+	return r == 1 ? tally_add_failure(&s->tally, f) : r;
 }
 
-static void json_entry(struct stats *s, const struct tally_entry *e)
+static int add_failures(struct stats *s, struct query *q)
 {
-	char time[TIMESPEC_SIZE];
+	const struct flags *f = &s->session->flags;
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	size_t count = 0;
+	int r = query_ranges(q, f->since_unix_ns, f->until_unix_ns, &ranges, &count);
 
-	json_object_begin(&s->json, NULL);
-	json_text(&s->json, e->child ? "parent" : "name", e->name);
-	json_maybe_text(&s->json, "child", e->child);
-	json_int(&s->json, "count", e->count);
-	json_int(&s->json, "failed", e->failed);
-	timespec_rfc3339(e->first_unix_ns, time);
-	json_text(&s->json, "first", time);
-	json_object_end(&s->json);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = query_each_failure(q, &ranges[i], add_failure, s);
+	return r;
 }
 
 struct list {
 	const char *title, *key;
 	const struct tally_table *table;
-	bool rare;
+	bool rare, of_failures;
 };
+
+static void text_entry(struct stats *s, const struct list *list, const struct tally_entry *e)
+{
+	bool ascii = !s->session->style.utf8;
+
+	buffer_int(&s->out, e->count, 9);
+	if (list->of_failures)
+		buffer_pad(&s->out, 9);
+	else
+		buffer_int(&s->out, e->failed, 9);
+	buffer_puts(&s->out, "  ");
+	escape_text(&s->out, e->name, strlen(e->name), ascii);
+	if (e->child) {
+		buffer_puts(&s->out, list->of_failures ? "  " : ascii ? " -> " : " → ");
+		escape_text(&s->out, e->child, strlen(e->child), ascii);
+	}
+	buffer_putc(&s->out, '\n');
+}
+
+static void json_entry(struct stats *s, const struct list *list, const struct tally_entry *e)
+{
+	char time[TIMESPEC_SIZE];
+
+	json_object_begin(&s->json, NULL);
+	if (list->of_failures) {
+		json_text(&s->json, "error", e->name);
+		json_maybe_text(&s->json, "filename", e->child);
+	} else {
+		json_text(&s->json, e->child ? "parent" : "name", e->name);
+		json_maybe_text(&s->json, "child", e->child);
+	}
+	json_int(&s->json, "count", e->count);
+	if (!list->of_failures)
+		json_int(&s->json, "failed", e->failed);
+	timespec_rfc3339(e->first_unix_ns, time);
+	json_text(&s->json, "first", time);
+	json_object_end(&s->json);
+}
 
 static int write_list(struct stats *s, const struct list *list, bool as_json)
 {
@@ -85,14 +116,15 @@ static int write_list(struct stats *s, const struct list *list, bool as_json)
 	if (as_json)
 		json_array_begin(&s->json, list->key);
 	else if (count && (!list->rare || sorted[0]->count <= RARE_MAX))
-		buffer_printf(&s->out, "\n    count   failed  %s\n", list->title);
+		buffer_printf(&s->out, "\n    count   %-6s  %s\n",
+			      list->of_failures ? "" : "failed", list->title);
 	for (size_t i = 0; i < count; i++) {
 		if (list->rare && sorted[i]->count > RARE_MAX)
 			break;
 		if (as_json)
-			json_entry(s, sorted[i]);
+			json_entry(s, list, sorted[i]);
 		else
-			text_entry(s, sorted[i]);
+			text_entry(s, list, sorted[i]);
 	}
 	if (as_json)
 		json_array_end(&s->json);
@@ -109,6 +141,8 @@ static int write_lists(struct stats *s, bool as_json)
 		{"parent and child, seen once or twice", "rare_pairs", &s->tally.pairs, true},
 		{"executables, seen once or twice", "rare_executables", &s->tally.executables,
 		 true},
+		{"failed execs, by error", "errors", &s->tally.errors, false, true},
+		{"failed execs, most frequent", "failed_execs", &s->tally.attempts, false, true},
 	};
 	int r = 0;
 
@@ -130,6 +164,9 @@ static void text_head(struct stats *s)
 		      "%" PRId64 " ended with 0, %" PRId64 " with another code, %" PRId64
 		      " by a signal, %" PRId64 " unknown, %" PRId64 " alive\n",
 		      t->exited_zero, t->exited_other, t->signaled, t->unknown_end, t->alive);
+	if (t->failures)
+		buffer_printf(&s->out, "%" PRId64 " exec%s failed\n", t->failures,
+			      t->failures == 1 ? "" : "s");
 	if (t->busiest_count) {
 		buffer_puts(&s->out, "busiest minute: ");
 		words_time(&s->out, t->busiest_minute * 60 * NS_PER_SEC, &s->session->style);
@@ -147,6 +184,7 @@ static void json_head(struct stats *s)
 		{"started", t->births},
 		{"never_executed", t->never_executed},
 		{"execs", t->execs},
+		{"execs_failed", t->failures},
 		{"ended_zero", t->exited_zero},
 		{"ended_other", t->exited_other},
 		{"ended_signal", t->signaled},
@@ -205,6 +243,8 @@ static int run(struct session *session)
 		r = gather_each(session, &s.selection, q, f->since_unix_ns, f->until_unix_ns, add,
 				&s);
 		if (r == 0)
+			r = add_failures(&s, q);
+		if (r == 0)
 			r = completeness_add_range(&s.completeness, q, f->since_unix_ns,
 						   f->until_unix_ns, session->now_unix_ns, NULL);
 		if (r < 0)
@@ -213,8 +253,9 @@ static int run(struct session *session)
 	if (r == 0)
 		r = write_stats(&s);
 	if (r == 0)
-		r = s.tally.births + s.tally.execs ? session_status(session, &s.completeness)
-						   : EXIT_NOTHING;
+		r = s.tally.births + s.tally.execs + s.tally.failures
+			    ? session_status(session, &s.completeness)
+			    : EXIT_NOTHING;
 	selection_deinit(&s.selection);
 	tally_deinit(&s.tally);
 	completeness_deinit(&s.completeness);
@@ -227,7 +268,9 @@ const struct command cmd_stats = {
 	.summary = "what ran most, what hardly ever, how it ended, what was lost",
 	.help = "Counts starts, execs and ends in a time or over all: top executables, users, "
 		"pairs\n"
-		"of parent and child, and the rare ones, which are often the interesting ones.\n"
+		"of parent and child, the rare ones, which are often the interesting ones, and "
+		"execs\n"
+		"that failed.\n"
 		"Formats: text and json.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_TIME | FLAGS_SELECT | FLAGS_LIMIT,
 	.formats = "text json",

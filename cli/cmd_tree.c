@@ -183,6 +183,7 @@ static int show(struct tree *t)
 		.at_unix_ns = s->flags.at_unix_ns,
 		.running = UNKNOWN,
 		.line = s->flags.line,
+		.failures = s->flags.failed,
 		.completeness = &t->completeness,
 	};
 	int r = build(t);

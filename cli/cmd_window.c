@@ -26,7 +26,7 @@ static int add_range(struct session *s, struct query *q, const struct boot_range
 {
 	size_t first = parts->shown.count;
 	int64_t running = 0;
-	int r = query_window(q, range, &parts->shown);
+	int r = gather_range(s, q, range, &parts->shown);
 
 	if (r == 0 && s->flags.running)
 		r = query_running(q, range, &parts->shown);
@@ -81,6 +81,7 @@ static int write_answer(struct session *s, struct writer *w, struct window_parts
 		.running = s->flags.running || parts->selection.any ? UNKNOWN
 			   : parts->running < 0			    ? 0
 								    : parts->running,
+		.failures = s->flags.failed,
 		.completeness = &parts->completeness,
 	};
 	int r;

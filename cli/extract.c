@@ -36,7 +36,7 @@ static int gather_window(struct session *s, struct selection *selection, struct 
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (session_wants_boot(s, ranges[i].boot))
-			r = query_window(q, &ranges[i], list);
+			r = gather_range(s, q, &ranges[i], list);
 	}
 	return r < 0 ? r : gather_filter(selection, list, first);
 }

@@ -133,6 +133,14 @@ int gather_details(struct query *q, struct process_list *list)
 	return r < 0 ? r : query_load_pruned(q, list);
 }
 
+int gather_range(const struct session *s, struct query *q, const struct boot_range *range,
+		 struct process_list *list)
+{
+	int r = query_window(q, range, list);
+
+	return r == 0 && s->flags.failed ? query_failed(q, range, list) : r;
+}
+
 static int each_in_window(struct selection *selection, struct query *q, int64_t since,
 			  int64_t until, int (*fn)(struct process *p, void *userdata),
 			  void *userdata)
@@ -143,7 +151,7 @@ static int each_in_window(struct selection *selection, struct query *q, int64_t 
 	int r = query_ranges(q, since, until, &ranges, &count);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = query_window(q, &ranges[i], &list);
+		r = gather_range(selection->session, q, &ranges[i], &list);
 	if (r == 0)
 		r = query_load_execs(q, &list);
 	process_list_unique(&list);

@@ -10,6 +10,9 @@ int gather_context(struct query *query, struct process_list *list, size_t first)
 /* Appends what matches of the whole database and is in the time asked for; marks it selected. */
 int gather_matching(struct session *session, struct selection *selection, struct query *query,
 		    struct process_list *list);
+/* Appends what had an event in the range; with --failed also what failed to execute in it. */
+int gather_range(const struct session *session, struct query *query, const struct boot_range *range,
+		 struct process_list *list);
 /* Drops from `first` on what does not match; marks the rest selected. */
 int gather_filter(struct selection *selection, struct process_list *list, size_t first);
 /* Appends who was alive at that time. */

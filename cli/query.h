@@ -113,6 +113,16 @@ struct exec_failure {
 int query_failures_of(struct query *query, struct process *p, struct exec_failure **ret_failures,
 		      size_t *ret_count);
 
+/* 1: an exec of p failed in [since, until), UNKNOWN: unbounded. */
+int query_failed_within(struct query *query, const struct process *p, int64_t since_unix_ns,
+			int64_t until_unix_ns);
+/* Appends the processes of which an exec failed in the range, each once. */
+int query_failed(struct query *query, const struct boot_range *range, struct process_list *list);
+/* Each failure of the range, in order. What the callback is given lasts until it returns. */
+int query_each_failure(struct query *query, const struct boot_range *range,
+		       int (*fn)(const struct exec_failure *failure, void *userdata),
+		       void *userdata);
+
 /* Loss and runs, for completeness. */
 struct gap {
 	const struct boot *boot;

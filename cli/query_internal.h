@@ -88,6 +88,10 @@
 	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
 	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
 		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \
+	X(FAILED, "SELECT boot_ns FROM exec_failure_row WHERE process_id=?1")                      \
+	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                   \
+		     "FROM exec_failure_row INDEXED BY exec_failure_time "                         \
+		     "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 ORDER BY boot_ns,failure_id")   \
 	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered FROM gap_row "     \
 		"WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                            \
 		"ORDER BY from_boot_ns,gap_id")                                                    \

@@ -134,6 +134,113 @@ int query_load_pruned(struct query *q, struct process_list *list)
 	return r;
 }
 
+/* A row of FAILURES or FAILED_IN. */
+static int fill_failure(struct query *q, sqlite3_stmt *stmt, struct process *p,
+			struct exec_failure *f)
+{
+	f->process = p;
+	f->boot_ns = column_int(stmt, 0);
+	f->unix_ns = boot_to_unix(p->boot, f->boot_ns);
+	f->provenance = (enum provenance)sqlite3_column_int(stmt, 1);
+	f->cpu = column_int(stmt, 2);
+	f->seq = column_int(stmt, 3);
+	f->error = column_int(stmt, 5);
+	return query_image(q, column_int(stmt, 4), &f->image);
+}
+
+int query_failed_within(struct query *q, const struct process *p, int64_t since_unix_ns,
+			int64_t until_unix_ns)
+{
+	sqlite3_stmt *stmt;
+	bool found = false;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_FAILED, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, p->id);
+	while (!found && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t unix_ns = boot_to_unix(p->boot, sqlite3_column_int64(stmt, 0));
+
+		found = (since_unix_ns == UNKNOWN || unix_ns >= since_unix_ns) &&
+			(until_unix_ns == UNKNOWN || unix_ns < until_unix_ns);
+	}
+	sqlite3_reset(stmt);
+	return found ? 1 : query_step_error(q, rc);
+}
+
+static int prepare_failed_in(struct query *q, const struct boot_range *range,
+			     sqlite3_stmt **ret_stmt)
+{
+	int r = query_prepare(q, QUERY_FAILED_IN, ret_stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(*ret_stmt, 1, range->boot->number);
+	sqlite3_bind_int64(*ret_stmt, 2, range->from_ns);
+	sqlite3_bind_int64(*ret_stmt, 3, range->to_ns);
+	return 0;
+}
+
+int query_failed(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	struct idmap seen = {0};
+	sqlite3_stmt *stmt;
+	int r, rc = SQLITE_OK;
+
+	r = prepare_failed_in(q, range, &stmt);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		if (list->item[i]->db == q)
+			r = idmap_put(&seen, list->item[i]->id, list->item[i]);
+	}
+	while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(stmt, 6);
+		struct process *p;
+
+		if (idmap_get(&seen, id))
+			continue;
+		r = query_process(q, id, &p);
+		if (r == 0)
+			r = idmap_put(&seen, id, p);
+		if (r == 0)
+			r = process_list_add(list, p);
+		r = r > 0 ? 0 : r;
+	}
+	if (r == 0)
+		r = query_step_error(q, rc);
+	sqlite3_reset(stmt);
+	idmap_deinit(&seen);
+	return r;
+}
+
+int query_each_failure(struct query *q, const struct boot_range *range,
+		       int (*fn)(const struct exec_failure *failure, void *userdata),
+		       void *userdata)
+{
+	sqlite3_stmt *stmt;
+	int r, rc = SQLITE_OK;
+
+	r = prepare_failed_in(q, range, &stmt);
+	if (r < 0)
+		return r;
+	while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct exec_failure failure;
+		struct process *p;
+
+		query_trim(q);
+		r = query_process(q, sqlite3_column_int64(stmt, 6), &p);
+		if (r == 0)
+			r = fill_failure(q, stmt, p, &failure);
+		if (r == 0)
+			r = fn(&failure, userdata);
+		r = r > 0 ? 0 : r;
+	}
+	if (r == 0)
+		r = query_step_error(q, rc);
+	sqlite3_reset(stmt);
+	return r;
+}
+
 int query_failures_of(struct query *q, struct process *p, struct exec_failure **ret_failures,
 		      size_t *ret_count)
 {
@@ -147,20 +254,10 @@ int query_failures_of(struct query *q, struct process *p, struct exec_failure **
 		return r;
 	sqlite3_bind_int64(stmt, 1, p->id);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		struct exec_failure *f;
-
 		failures = more_room(q, failures, count, &size, sizeof(*failures));
 		if (!failures)
 			return -ENOMEM;
-		f = &failures[count++];
-		f->process = p;
-		f->boot_ns = column_int(stmt, 0);
-		f->unix_ns = boot_to_unix(p->boot, f->boot_ns);
-		f->provenance = (enum provenance)sqlite3_column_int(stmt, 1);
-		f->cpu = column_int(stmt, 2);
-		f->seq = column_int(stmt, 3);
-		f->error = column_int(stmt, 5);
-		r = query_image(q, column_int(stmt, 4), &f->image);
+		r = fill_failure(q, stmt, p, &failures[count++]);
 		if (r < 0)
 			break;
 	}

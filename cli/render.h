@@ -29,6 +29,7 @@ struct answer {
 	int64_t running;		      /* others that ran throughout; UNKNOWN: not asked */
 	int64_t at_unix_ns;		      /* the tree as it stood then; UNKNOWN: all of it */
 	bool line;			      /* ancestors in one line */
+	bool failures;			      /* with the execs of each that failed */
 	const struct completeness *completeness;
 };
 
@@ -75,6 +76,8 @@ struct json;
 void json_process(struct json *json, const struct process *p);
 /* The members of an image: exe, args and the rest. */
 void json_image(struct json *json, const struct image *image);
+void json_failures(struct json *json, const char *key, const struct exec_failure *failures,
+		   size_t count);
 void json_completeness(struct json *json, const char *key, const struct completeness *completeness);
 
 #endif

@@ -226,6 +226,22 @@ void json_process(struct json *json, const struct process *p)
 	json_array_end(json);
 }
 
+void json_failures(struct json *json, const char *key, const struct exec_failure *failures,
+		   size_t count)
+{
+	json_array_begin(json, key);
+	for (size_t i = 0; i < count; i++) {
+		json_object_begin(json, NULL);
+		json_time(json, "time", "unix_ns", failures[i].unix_ns);
+		json_int(json, "errno", failures[i].error);
+		json_maybe_text(json, "error", strerrorname_np((int)failures[i].error));
+		json_text(json, "provenance", provenance_name(failures[i].provenance));
+		json_image(json, failures[i].image);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
 void json_completeness(struct json *json, const char *key, const struct completeness *c)
 {
 	json_object_begin(json, key);
@@ -305,6 +321,9 @@ static int write_fields(struct output *o, const struct node *n)
 static int json_node(struct output *o, const struct answer *answer, const struct node *n)
 {
 	struct json *json = &o->json;
+	struct exec_failure *failures;
+	size_t count;
+	int r = 0;
 
 	if (o->fields.count)
 		return write_fields(o, n);
@@ -315,8 +334,12 @@ static int json_node(struct output *o, const struct answer *answer, const struct
 	if (n->process == answer->target)
 		json_bool(json, "target", true);
 	json_process(json, n->process);
+	if (answer->failures)
+		r = query_failures_of(n->process->db, n->process, &failures, &count);
+	if (answer->failures && r == 0)
+		json_failures(json, "failed_execs", failures, count);
 	json_object_end(json);
-	return 0;
+	return r;
 }
 
 static int json_write_begin(struct writer *w, const struct answer *a)

@@ -16,6 +16,7 @@
 #include "cli/words.h"
 
 #define SAME_PID_SHOWN_MAX 8
+#define FAILURES_SHOWN_MAX 5
 /* A tree deeper than this has its left part replaced by a number. */
 #define LEVELS_MAX 48
 /* Columns that the tree leaves to the command on a terminal. */
@@ -354,10 +355,55 @@ static void add_fitting(struct writer *w, struct layout *l, const struct node *n
 	buffer_putc(out, '\n');
 }
 
+static bool same_failure(const struct exec_failure *a, const struct exec_failure *b)
+{
+	return a->error == b->error && a->image == b->image;
+}
+
+static void add_failure(struct writer *w, struct layout *l, const struct exec_failure *f,
+			unsigned int times)
+{
+	const struct text *name = f->image ? f->image->filename : NULL;
+	const char *error = strerrorname_np((int)f->error);
+
+	if (!name && f->image)
+		name = f->image->exe;
+	if (times > 1)
+		buffer_printf(&l->command, "%u%s ", times, w->style->utf8 ? "×" : "x");
+	buffer_printf(&l->command, "%s ", error ? error : "unknown error");
+	if (name)
+		escape_word(&l->command, name->value, name->length, !w->style->utf8);
+}
+
+/* Below the process: what it failed to execute, each once in a row. */
+static int add_failures(struct writer *w, struct layout *l, const struct node *n, size_t taken)
+{
+	struct exec_failure *f;
+	size_t count, shown = 0, next;
+	int r = query_failures_of(n->process->db, n->process, &f, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i = next) {
+		for (next = i + 1; next < count && same_failure(&f[i], &f[next]); next++)
+			;
+		buffer_clear(&l->command);
+		buffer_pad(&l->line, taken);
+		buffer_puts(&l->line, "  ! ");
+		if (shown++ == FAILURES_SHOWN_MAX && !w->style->full) {
+			buffer_printf(&l->command, "and %zu more", count - i);
+			next = count;
+		} else {
+			add_failure(w, l, &f[i], (unsigned int)(next - i));
+		}
+		add_fitting(w, l, n, taken + 4);
+	}
+	return r;
+}
+
 static int text_process(struct writer *w, const struct node *n)
 {
 	struct layout *l = w->state;
 	size_t taken;
+	int r = 0;
 
 	if (w->answer->line) {
 		if (!l->first)
@@ -373,7 +419,9 @@ static int text_process(struct writer *w, const struct node *n)
 	color(w, &l->line, RESET);
 	add_command(w, l, n);
 	add_fitting(w, l, n, taken);
-	return put(w, &l->line);
+	if (w->answer->failures)
+		r = add_failures(w, l, n, taken);
+	return r < 0 ? r : put(w, &l->line);
 }
 
 static void add_legend(struct layout *l)

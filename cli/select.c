@@ -348,16 +348,12 @@ static int ppid_matches(const struct flags *f, struct process *p)
 	return ANY_OF(&f->ppid, i, parent->pid == atoll(f->ppid.item[i]));
 }
 
+/* In the time asked for, where one is. */
 static int failed_matches(const struct flags *f, struct process *p)
 {
-	struct exec_failure *failures;
-	size_t count;
-	int r;
-
 	if (!f->failed)
 		return 1;
-	r = query_failures_of(p->db, p, &failures, &count);
-	return r < 0 ? r : count > 0;
+	return query_failed_within(p->db, p, f->since_unix_ns, f->until_unix_ns);
 }
 
 int selection_matches(struct selection *s, struct process *p)
@@ -388,7 +384,8 @@ static bool in(const struct flags *f, int64_t unix_ns)
 
 bool selection_in_time(const struct flags *f, const struct process *p)
 {
-	if (f->since_unix_ns == UNKNOWN && f->until_unix_ns == UNKNOWN)
+	/* A failed exec is the event then, and selection_matches() knows its time. */
+	if ((f->since_unix_ns == UNKNOWN && f->until_unix_ns == UNKNOWN) || f->failed)
 		return true;
 	if (in(f, p->start_unix_ns) || in(f, p->end_unix_ns))
 		return true;

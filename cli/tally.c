@@ -23,6 +23,8 @@ void tally_deinit(struct tally *t)
 	free(t->executables.slots);
 	free(t->pairs.slots);
 	free(t->users.slots);
+	free(t->errors.slots);
+	free(t->attempts.slots);
 	idmap_deinit(&t->minutes);
 	arena_deinit(&t->arena);
 }
@@ -204,6 +206,28 @@ int tally_add(struct tally *t, const struct process *p, const struct process *pa
 		if (counts(t, p->execs[i].unix_ns))
 			r = count_exec(t, p, &p->execs[i], parent);
 	}
+	return r;
+}
+
+int tally_add_failure(struct tally *t, const struct exec_failure *f)
+{
+	const struct text *file = f->image ? f->image->filename : NULL;
+	const char *error = strerrorname_np((int)f->error);
+	char number[32];
+	int r;
+
+	if (!counts(t, f->unix_ns))
+		return 0;
+	if (!error) {
+		snprintf(number, sizeof(number), "errno %" PRId64, f->error);
+		error = number;
+	}
+	if (!file && f->image)
+		file = f->image->exe;
+	t->failures++;
+	r = count(t, &t->errors, error, NULL, f->unix_ns, false);
+	if (r == 0)
+		r = count(t, &t->attempts, error, file ? file->value : "?", f->unix_ns, false);
 	return r;
 }
 

@@ -25,8 +25,9 @@ struct tally_table {
 struct tally {
 	struct arena arena;
 	struct tally_table executables, pairs, users;
+	struct tally_table errors, attempts; /* of failed execs: by error; by error and file */
 	struct idmap minutes; /* births: minute since 1970 + 1 -> struct tally_minute */
-	int64_t births, execs, never_executed, alive, exited_zero, exited_other, signaled,
+	int64_t failures, births, execs, never_executed, alive, exited_zero, exited_other, signaled,
 		unknown_end;
 	int64_t busiest_minute, busiest_count;
 	int64_t since_unix_ns, until_unix_ns; /* what counts; UNKNOWN: unbounded */
@@ -36,6 +37,7 @@ void tally_init(struct tally *tally, int64_t since_unix_ns, int64_t until_unix_n
 void tally_deinit(struct tally *tally);
 /* p needs query_execs_of(); parent may be NULL. 0 or -ENOMEM. */
 int tally_add(struct tally *tally, const struct process *p, const struct process *parent);
+int tally_add_failure(struct tally *tally, const struct exec_failure *failure);
 const struct tally_entry *tally_find(const struct tally_table *table, const char *name,
 				     const char *child);
 /* All entries, by the comparison; the array is the caller's (free). NULL: no memory or none. */

@@ -170,6 +170,91 @@ START_TEST(says)
 }
 END_TEST
 
+/* A shell that looks for a program in three places and cannot run one; a daemon that tries again.
+ */
+static void with_failures(void)
+{
+	static const struct {
+		int64_t process, seconds;
+		const char *file;
+		int error;
+	} failures[] = {
+		{2, 20, "/usr/local/bin/gone", 2}, {2, 20, "/usr/bin/gone", 2},
+		{2, 21, "/root/secret", 13},	   {3, 500, "/usr/bin/gone", 2},
+		{3, 501, "/usr/bin/gone", 2},	   {3, 502, "/usr/bin/gone", 2},
+	};
+	int64_t init;
+
+	fixture_init(&fixture);
+	init = fixture_process(&fixture,
+			       &(struct fixture_process){.pid = 1,
+							 .start_ns = FIXTURE_SECOND,
+							 .exe = "/usr/lib/systemd/systemd",
+							 .args = "[\"/sbin/init\"]"});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 200,
+							    .start_ns = 10 * FIXTURE_SECOND,
+							    .parent = init,
+							    .exe = "/usr/bin/dash",
+							    .args = "[\"sh\"]",
+							    .end_after_ns = 60 * FIXTURE_SECOND,
+							    .status = 127 << 8,
+							    .context = 2});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 300,
+							    .start_ns = 11 * FIXTURE_SECOND,
+							    .parent = init,
+							    .exe = "/usr/sbin/agent",
+							    .args = "[\"agent\"]"});
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		fixture_sql(&fixture,
+			    "INSERT INTO exec_failure_row (process_id, boot, boot_ns, provenance, "
+			    "image, errno) VALUES (%lld, 1, %lld, 0, %lld, %d)",
+			    failures[i].process, failures[i].seconds * FIXTURE_SECOND + (int64_t)i,
+			    fixture_image(&fixture, failures[i].file, "[\"gone\"]"),
+			    failures[i].error);
+	fixture_finish(&fixture);
+}
+
+static const struct {
+	const char *arguments;
+	int status;
+	const char *words, *not_words;
+} failed_cases[] = {
+	{"search --db %s --failed", 0, "! ENOENT /usr/local/bin/gone\n", "3×  ENOENT"},
+	{"search --db %s --failed", 0, "! EACCES /root/secret\n", "systemd"},
+	/* Nothing else happened to it then: that it tried is the event. */
+	{"search --db %s --failed --since '2026-11-20 00:05'", 0, "/usr/sbin/agent",
+	 "/usr/bin/dash"},
+	{"search --db %s --failed --until '2026-11-20 00:00:20'", 1, "START", "/usr/bin/dash"},
+	{"search --db %s --failed --uid 1000 -o csv --fields pid,failed_execs -q", 0, "200,3\r\n",
+	 "300,"},
+	{"search --db %s --failed --pid 200 -o ndjson", 0, "\"errno\":13,\"error\":\"EACCES\"",
+	 "/usr/sbin/agent"},
+	{"window --db %s --failed --since '2026-11-20 00:05'", 0, "/usr/sbin/agent",
+	 "/usr/bin/dash"},
+	{"window --db %s --since '2026-11-20 00:05'", 1, "START", "/usr/sbin/agent"},
+	{"stats --db %s", 0, "6 execs failed\n", "5 execs failed"},
+	{"stats --db %s", 0, "        5           ENOENT\n        1           EACCES\n", "errno"},
+	{"stats --db %s --since '2026-11-20 00:05'", 0,
+	 "        3           ENOENT  /usr/bin/gone\n", "EACCES"},
+	{"stats --db %s --uid 1000 -o json", 0, "\"execs_failed\":3", "\"execs_failed\":6"},
+	{"show --db %s 200", 0, "EACCES", "agent"},
+};
+
+START_TEST(failed_execs)
+{
+	int status;
+
+	with_failures();
+	status = run(failed_cases[_i].arguments);
+	ck_assert_msg(status == failed_cases[_i].status, "%s: %d: %s", failed_cases[_i].arguments,
+		      status, output);
+	ck_assert_msg(strstr(output, failed_cases[_i].words) != NULL, "%s: %s",
+		      failed_cases[_i].arguments, output);
+	ck_assert_msg(strstr(output, failed_cases[_i].not_words) == NULL, "%s: %s",
+		      failed_cases[_i].arguments, output);
+}
+END_TEST
+
 static const char *const verbs[] = {"tree", "window", "search", "show",	  "why", "boots", "stats",
 				    "diff", "follow", "status", "verify", "sql", "-h"};
 
@@ -462,6 +547,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, says, 0, sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(tcase, failed_execs, 0, sizeof(failed_cases) / sizeof(failed_cases[0]));
 	tcase_add_loop_test(tcase, help_fits_a_screen, 0, sizeof(verbs) / sizeof(verbs[0]));
 	tcase_add_loop_test(tcase, same_twice, 0, 5);
 	tcase_add_loop_test(tcase, hostile_bytes, 0,
