@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,9 @@
 #define ROUNDS 8
 /* As schema_open_writer() makes them. */
 #define PAGE_BYTES 4096
+/* A log is given its full size where the disk has so many times of that; by so much at once. */
+#define RESERVE_SHARE 8
+#define RESERVE_BYTES (256 << 10)
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -152,8 +157,8 @@ static void empty(struct worker *w)
 		if (!copy(w, STORE_WAL_PASSIVE))
 			return;
 		left = rest(w);
-		if (left == 0)
-			return;
+		/* Nothing left may still mean that a transaction is open, which goes on at the end.
+		 */
 		if (left <= LITTLE_PAGES || (i > 0 && left > before / 2))
 			break;
 	}
@@ -186,8 +191,30 @@ static int open_wal(const char *database)
 		return -ENOMEM;
 	/* Not the database itself: closing any descriptor of that would drop SQLite's locks on it.
 	 */
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Gives the log its full size before there is much in it. A write that makes a file longer, or that
+ * needs blocks, waits for the file system where that is busy, for seconds if the disk is; one into
+ * pages that are there already does not. SQLite ends a log at the first frame that is not of it,
+ * and keeps up to journal_size_limit. Called while nobody writes.
+ */
+static void reserve(const struct checkpoint_options *options)
+{
+	static const char zeros[RESERVE_BYTES];
+	CLEANUP_CLOSE int fd = open_wal(options->database);
+	struct statvfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0 ||
+	    (uint64_t)fs.f_bavail * fs.f_frsize < RESERVE_SHARE * options->wal_max_bytes)
+		return;
+	/* Where that fails, nothing is lost but time. */
+	for (off_t at = st.st_size; at < (off_t)options->wal_max_bytes; at += RESERVE_BYTES)
+		if (pwrite(fd, zeros, RESERVE_BYTES, at) != RESERVE_BYTES)
+			return;
 }
 
 /* Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
@@ -294,6 +321,7 @@ int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *opti
 		deinit(c);
 		return r;
 	}
+	reserve(options);
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -351,7 +379,8 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
 	if (written_pages < before)
 		atomic_fetch_add(&c->restarts, 1);
 	mark = mark_pages(c);
-	if (before < mark && written_pages >= mark)
+	/* And again if it has not been emptied for as much. */
+	if (written_pages / mark > before / mark)
 		eventfd_write(c->wake_fd, 1);
 	if (atomic_load(&c->pause) == CHECKPOINT_ASKED)
 		pause_writer(c);

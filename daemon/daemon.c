@@ -276,6 +276,8 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 		r = reopen(d);
 	} else if (d->recorder.store.db && !d->retry_ns) {
 		r = recorder_tick(&d->recorder);
+		if (r == 0)
+			r = recover_ends(&d->recorder);
 	}
 	if (r < 0)
 		refused(d, r);

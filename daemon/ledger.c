@@ -326,10 +326,12 @@ void ledger_committed(struct ledger *ledger)
 		struct ledger_hole *h = &ledger->holes[i];
 
 		h->changed = false;
-		if (h->missing && h->passes < LEDGER_PASSES)
+		if (h->missing && h->passes < LEDGER_PASSES) {
 			ledger->holes[kept++] = *h;
-		else
+		} else {
+			ledger->given_up += h->missing;
 			free(h->come);
+		}
 	}
 	ledger->holes_count = kept;
 	ledger->changed = false;

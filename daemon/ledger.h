@@ -59,7 +59,8 @@ struct ledger {
 	struct ledger_ahead *ahead;
 	size_t ahead_count;
 	uint64_t lost, late, duplicates;
-	bool changed; /* some cpu or hole is */
+	uint64_t given_up; /* of the lost: nothing has been found that tells of them */
+	bool changed;	   /* some cpu or hole is */
 };
 
 int ledger_init(struct ledger *ledger, int cpus);

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,12 @@
 
 /* Ended processes kept in memory at most, whatever CacheKeepSec= says: 300 bytes each. */
 #define ENDED_MAX 16384
-/* Entries of process_cache freed per call. */
-#define FREE_MAX 1024
+/* Entries of process_cache freed at once, and how often in a row at most: a storm ends 100 000
+ * processes a second. */
+#define FREE_MAX   1024
+#define FREE_TIMES 32
+/* Memory is given back to the system once so many processes have gone since the last time. */
+#define TRIM_AFTER 100000
 
 int recorder_init(struct recorder *r, const struct recorder_options *options, struct probe *probe)
 {
@@ -316,6 +321,51 @@ static int read_records(struct recorder *r, bool *ret_more)
 	return result < 0 ? result : 0;
 }
 
+/* The entry of a process may go once its end is committed, and its time is over. */
+static uint32_t free_cache(struct recorder *r, uint64_t now)
+{
+	uint64_t keep = r->options.cache_keep_ns;
+	uint32_t count = 0;
+	struct process *p;
+	size_t most = r->options.cache_entries / 4;
+
+	if (most > ENDED_MAX)
+		most = ENDED_MAX;
+	while (count < FREE_MAX &&
+	       (p = book_take_ended(&r->book, now > keep ? now - keep : 0, most))) {
+		r->free_keys[count++] = p->key;
+		book_free_process(p);
+	}
+	r->counters.cache_freed += count;
+	/* An entry that is not there any more ends the batch early: the rest goes one by one. */
+	for (uint32_t done = 0; done < count;) {
+		uint32_t n = count - done;
+		int error = bpf_map_delete_batch(r->probe->maps[PROBE_MAP_CACHE],
+						 r->free_keys + done, &n, NULL);
+
+		done += n;
+		if (error == 0)
+			break;
+		if (done < count)
+			bpf_map_delete_elem(r->probe->maps[PROBE_MAP_CACHE], r->free_keys + done);
+		done++;
+	}
+	return count;
+}
+
+void recorder_free_cache(struct recorder *r)
+{
+	uint64_t now = clock_boot_ns();
+
+	for (int i = 0; i < FREE_TIMES && free_cache(r, now) == FREE_MAX; i++)
+		;
+	if (r->counters.cache_freed - r->trimmed > TRIM_AFTER &&
+	    r->book.living_count + r->book.ended_count < TRIM_AFTER / 4) {
+		malloc_trim(0);
+		r->trimmed = r->counters.cache_freed;
+	}
+}
+
 int recorder_batch(struct recorder *r)
 {
 	bool more = false;
@@ -333,40 +383,20 @@ int recorder_batch(struct recorder *r)
 		result = commit(r);
 	if (result < 0)
 		return fail(r, result);
+	/* In a storm they come faster than whoever calls this gets round to it. */
+	if (r->book.ended_count > 2 * ENDED_MAX)
+		recorder_free_cache(r);
 	return more;
 }
 
-/* The entry of a process may go once its end is committed, and its time is over. */
-static void free_cache(struct recorder *r, uint64_t now)
+int recorder_read_to(struct recorder *r, uint64_t position)
 {
-	uint64_t keep = r->options.cache_keep_ns;
-	uint32_t count = 0;
-	struct process *p;
-	size_t most = r->options.cache_entries / 4;
+	int result;
 
-	if (most > ENDED_MAX)
-		most = ENDED_MAX;
-	while (count < FREE_MAX &&
-	       (p = book_take_ended(&r->book, now > keep ? now - keep : 0, most))) {
-		r->free_keys[count++] = p->key;
-		book_free_process(p);
-	}
-	if (count == 0)
-		return;
-	r->counters.cache_freed += count;
-	/* An entry that is not there any more ends the batch early: the rest goes one by one. */
-	for (uint32_t done = 0; done < count;) {
-		uint32_t n = count - done;
-		int error = bpf_map_delete_batch(r->probe->maps[PROBE_MAP_CACHE],
-						 r->free_keys + done, &n, NULL);
-
-		done += n;
-		if (error == 0)
-			break;
-		if (done < count)
-			bpf_map_delete_elem(r->probe->maps[PROBE_MAP_CACHE], r->free_keys + done);
-		done++;
-	}
+	do
+		result = recorder_batch(r);
+	while (result > 0 && r->ring.cursor < position);
+	return result < 0 ? result : 0;
 }
 
 /* Numbers that were taken and whose records can no longer come. */
@@ -375,15 +405,12 @@ static int find_trailing_losses(struct recorder *r)
 	CLEANUP_FREE struct lineage_counters *counters =
 		calloc((size_t)r->probe->cpus, sizeof(*counters));
 	int result = counters ? probe_counters(r->probe, counters) : -ENOMEM;
-	int more = 1;
+	uint64_t until = ring_produced(&r->ring);
 
-	while (result == 0 && more > 0) {
-		more = recorder_batch(r);
-		if (more < 0)
-			return more;
-	}
+	if (result == 0)
+		result = recorder_read_to(r, until);
 	/* Something is still being written: next time. */
-	if (result < 0 || r->ring.cursor < ring_produced(&r->ring))
+	if (result < 0 || r->ring.cursor < until)
 		return result;
 	for (int i = 0; i < r->probe->cpus; i++)
 		if (counters[i].next_seq > r->ledger.cpus[i].next_seq)
@@ -428,11 +455,6 @@ int recorder_tick(struct recorder *r)
 	if (result == 0)
 		r->counters.recovered += found;
 	return result;
-}
-
-void recorder_free_cache(struct recorder *r)
-{
-	free_cache(r, clock_boot_ns());
 }
 
 int recorder_take_over(struct recorder *r, struct probe *probe)

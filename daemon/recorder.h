@@ -63,6 +63,9 @@ struct recorder {
 	uint64_t looked_boot_ns;
 	uint64_t missed; /* runs that the kernel has skipped, as of missed_boot_ns */
 	uint64_t missed_boot_ns;
+	uint64_t ends_lost; /* events that may have been ends, as of the last look for these */
+	uint64_t ends_boot_ns;
+	uint64_t trimmed;	/* cache_freed when memory was last given back */
 	uint64_t alive_boot_ns; /* last sign of life in the database */
 };
 
@@ -85,8 +88,17 @@ int recorder_take_over(struct recorder *r, struct probe *probe);
  */
 int recover_snapshot(struct recorder *r);
 
+/*
+ * Processes whose end was lost for good would live for ever: infers the ends of those that do not
+ * run any more. Does nothing where nothing was lost.
+ */
+int recover_ends(struct recorder *r);
+
 /* One batch. 1: there is more to read; 0: the ring was read to its end; negative: rolled back. */
 int recorder_batch(struct recorder *r);
+
+/* Batches until the ring has been read to this position, or to its end. */
+int recorder_read_to(struct recorder *r, uint64_t position);
 
 /* What comes with time: recovery of holes, freeing of process_cache, sign of life, clock steps. */
 int recorder_tick(struct recorder *r);

@@ -406,6 +406,32 @@ static int apply_all(struct recorder *r, struct snapshot *snapshot)
 	return result;
 }
 
+/* How often the ends that were lost are looked for: it takes a look at every process. */
+#define ENDS_INTERVAL_NS (10ULL * 1000 * 1000 * 1000)
+
+int recover_ends(struct recorder *r)
+{
+	uint64_t lost = r->ledger.given_up + r->missed, taken = clock_boot_ns(), until;
+	struct snapshot snapshot = {0};
+	int result;
+
+	if (lost == r->ends_lost || r->stale || taken - r->ends_boot_ns < ENDS_INTERVAL_NS)
+		return 0;
+	r->ends_boot_ns = taken;
+	if (snapshot_take(&snapshot, r->probe) < 0)
+		return 0;
+	/* Ends that are still in the ring are known better from there. */
+	until = ring_produced(&r->ring);
+	result = recorder_read_to(r, until);
+	if (result == 0 && r->ring.cursor >= until) {
+		infer_ends(r, &snapshot, taken);
+		r->ends_lost = lost;
+		result = recorder_batch(r);
+	}
+	snapshot_deinit(&snapshot);
+	return result < 0 ? result : 0;
+}
+
 int recover_snapshot(struct recorder *r)
 {
 	struct snapshot snapshot = {0};
@@ -416,9 +442,8 @@ int recover_snapshot(struct recorder *r)
 		result = recorder_transaction(r, (int (*)(struct recorder *, void *))apply_all,
 					      &snapshot);
 	/* What ended before the snapshot has its record in the ring, or in process_cache. */
-	while (result == 0 || result == 1)
-		if ((result = recorder_batch(r)) <= 0)
-			break;
+	if (result == 0)
+		result = recorder_read_to(r, ring_produced(&r->ring));
 	if (result == 0)
 		result = recorder_tick(r);
 	if (result == 0) {
