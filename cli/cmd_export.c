@@ -44,11 +44,15 @@ static int close_references(struct query *q, struct process_list *list)
 	struct idmap seen = {0};
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < list->count; i++)
-		r = idmap_put(&seen, list->item[i]->id, list->item[i]);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		if (list->item[i]->db == q)
+			r = idmap_put(&seen, list->item[i]->id, list->item[i]);
+	}
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
 		struct process *p = list->item[i];
 
+		if (p->db != q)
+			continue;
 		r = query_execs_of(q, p);
 		if (r == 0)
 			r = add_reference(q, &seen, list, p->parent_id);
@@ -68,7 +72,6 @@ static void put_runs(struct json *json, struct query *q)
 	struct recorder_run *runs;
 	size_t count = 0;
 
-	json_array_begin(json, "recorders");
 	if (query_runs(q, &runs, &count) < 0)
 		count = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -81,20 +84,27 @@ static void put_runs(struct json *json, struct query *q)
 		json_maybe_text(json, "ended", runs[i].ended);
 		json_object_end(json);
 	}
-	json_array_end(json);
 }
 
-static void put_boots(struct json *json, const struct process_list *list)
+static bool has_boot(const struct process_list *list, const struct boot *boot)
 {
-	const struct boot *last = NULL;
-
-	json_array_begin(json, "boots");
 	for (size_t i = 0; i < list->count; i++) {
-		const struct boot *boot = list->item[i]->boot;
+		if (list->item[i]->boot == boot)
+			return true;
+	}
+	return false;
+}
 
-		if (boot == last)
+static void put_boots(struct json *json, const struct query *q, const struct process_list *list)
+{
+	const struct boot *boots;
+	size_t count = query_boots(q, &boots);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct boot *boot = &boots[i];
+
+		if (!has_boot(list, boot))
 			continue;
-		last = boot;
 		json_object_begin(json, NULL);
 		json_text(json, "boot_id", boot->boot_id);
 		json_maybe_text(json, "host", boot->hostname);
@@ -102,6 +112,30 @@ static void put_boots(struct json *json, const struct process_list *list)
 		json_maybe_text(json, "kernel", boot->kernel);
 		json_object_end(json);
 	}
+}
+
+/* Where it was taken from; what had been exported before says by which sum. */
+static void put_sources(struct json *json, const struct evidence *e)
+{
+	const struct session *s = e->session;
+	char digest[QUERY_DIGEST_SIZE];
+
+	json_array_begin(json, "databases");
+	for (unsigned int i = 0; i < s->db_count; i++) {
+		json_object_begin(json, NULL);
+		json_text(json, "file", query_path(s->db[i]));
+		if (query_stored_digest(query_handle(s->db[i]), digest) == 0)
+			json_text(json, "export_sha256", digest);
+		json_object_end(json);
+	}
+	json_array_end(json);
+	json_array_begin(json, "boots");
+	for (unsigned int i = 0; i < s->db_count; i++)
+		put_boots(json, s->db[i], &e->extract.list);
+	json_array_end(json);
+	json_array_begin(json, "recorders");
+	for (unsigned int i = 0; i < s->db_count; i++)
+		put_runs(json, s->db[i]);
 	json_array_end(json);
 }
 
@@ -132,8 +166,7 @@ static void put_manifest(struct json *json, struct evidence *e)
 	json_string(json, "question", e->question.data ? e->question.data : "", e->question.length);
 	entity_json_time(json, "since", f->since_unix_ns);
 	entity_json_time(json, "until", f->until_unix_ns);
-	put_boots(json, &e->extract.list);
-	put_runs(json, e->session->db[0]);
+	put_sources(json, e);
 	json_int(json, "processes", x->processes);
 	json_int(json, "processes_asked_for", (int64_t)e->asked);
 	json_int(json, "children_left_out", x->left_out);
@@ -175,7 +208,7 @@ static int write_file(struct evidence *e, const char *path, char digest[QUERY_DI
 	fd = mkstemp(temporary);
 	if (fd < 0)
 		return -errno;
-	r = query_export(e->session->db[0], temporary, &e->export);
+	r = query_export(e->session->db, e->session->db_count, temporary, &e->export);
 	if (r == 0)
 		r = seal(e, temporary, digest);
 	if (r == 0 && fsync(fd) < 0)
@@ -210,6 +243,34 @@ static int write_evidence(struct evidence *e)
 	return session_status(e->session, &e->extract.completeness);
 }
 
+static const char *common_boot(const struct query *first, const struct query *second)
+{
+	const struct boot *a, *b;
+
+	for (size_t i = query_boots(first, &a); i-- > 0;) {
+		for (size_t k = query_boots(second, &b); k-- > 0;) {
+			if (strcmp(a[i].boot_id, b[k].boot_id) == 0)
+				return a[i].boot_id;
+		}
+	}
+	return NULL;
+}
+
+/* A boot in two databases: the same processes may be in both, under other numbers. */
+static int check_boots(const struct session *s)
+{
+	for (unsigned int i = 1; i < s->db_count; i++) {
+		for (unsigned int k = 0; k < i; k++) {
+			const char *boot = common_boot(s->db[k], s->db[i]);
+
+			if (boot)
+				return usage("%s and %s both hold boot %s; export them one by one",
+					     query_path(s->db[k]), query_path(s->db[i]), boot);
+		}
+	}
+	return 0;
+}
+
 static int prepare(struct evidence *e)
 {
 	struct session *s = e->session;
@@ -218,12 +279,11 @@ static int prepare(struct evidence *e)
 
 	if (!s->flags.output)
 		return usage("export needs -o FILE");
-	if (s->db_count != 1)
-		return usage("export takes one --db; verbs take several, also of exported files");
 	if (access(s->flags.output, F_OK) == 0)
 		return usage("%s is there already; choose another name", s->flags.output);
-	if (!s->flags.redact && !s->flags.redact_also.count)
-		return 0;
+	r = check_boots(s);
+	if (r != 0 || (!s->flags.redact && !s->flags.redact_also.count))
+		return r;
 	r = redact_init(&e->redact, &s->flags.redact_also, &bad);
 	if (r == -EINVAL)
 		return usage("--redact-also '%s' is no regular expression", bad);
@@ -252,8 +312,8 @@ static int collect(struct evidence *e)
 
 	for (size_t i = 0; i < e->extract.list.count; i++)
 		e->asked += e->extract.list.item[i]->selected;
-	if (r == 0)
-		r = close_references(s->db[0], &e->extract.list);
+	for (unsigned int i = 0; r == 0 && i < s->db_count; i++)
+		r = close_references(s->db[i], &e->extract.list);
 	process_list_sort(&e->extract.list);
 	extract_question(s, &e->question);
 	e->export.list = &e->extract.list;

@@ -78,6 +78,52 @@ static const char positions_sql[] =
 	" - (SELECT count(*) FROM exec_failure_row f WHERE f.boot = cpu_position.boot"
 	"    AND f.cpu = cpu_position.cpu AND f.seq IS NOT NULL))";
 
+/* Ids that other rows name, and the columns that hold them wherever they hold an integer. */
+enum id_kind {
+	ID_BOOT,
+	ID_PROCESS,
+	ID_CONTEXT,
+	ID_IMAGE,
+	ID_TEXT,
+	ID_CGROUP,
+	ID_RUN,
+	ID_GAP,
+	ID_EXEC,
+	ID_FAILURE,
+	ID_KINDS,
+};
+
+static const struct {
+	const char *last, *columns; /* each column between blanks */
+} ids[ID_KINDS] = {
+	[ID_BOOT] = {"SELECT max(boot) FROM boot", " boot "},
+	[ID_PROCESS] = {"SELECT max(process_id) FROM process_row",
+			" process_id parent_id creator_id exec_parent_id end_parent_id "},
+	[ID_CONTEXT] = {"SELECT max(context) FROM context", " context exec_context "},
+	[ID_IMAGE] = {"SELECT max(image) FROM image", " image "},
+	[ID_TEXT] = {"SELECT max(text) FROM text", " text exe filename interpreter comm cwd "},
+	[ID_CGROUP] = {"SELECT max(cgroup) FROM cgroup", " cgroup cgroup_v1 "},
+	[ID_RUN] = {"SELECT max(run) FROM recorder_row", " run "},
+	[ID_GAP] = {"SELECT max(gap_id) FROM gap_row", " gap_id "},
+	[ID_EXEC] = {"SELECT max(exec_id) FROM exec_row", " exec_id "},
+	[ID_FAILURE] = {"SELECT max(failure_id) FROM exec_failure_row", " failure_id "},
+};
+
+/* More than any table has. */
+#define COLUMNS_MAX 64
+
+static int64_t shift_of(const int64_t shifts[ID_KINDS], const char *column)
+{
+	char word[64];
+
+	snprintf(word, sizeof(word), " %s ", column);
+	for (size_t i = 0; i < ID_KINDS; i++) {
+		if (strstr(ids[i].columns, word))
+			return shifts[i];
+	}
+	return 0;
+}
+
 static int mark_wanted(struct query *q, const struct process_list *list)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -87,6 +133,8 @@ static int mark_wanted(struct query *q, const struct process_list *list)
 		r = schema_error(sqlite3_prepare_v2(
 			q->db, "INSERT OR IGNORE INTO temp.wanted VALUES (?1)", -1, &stmt, NULL));
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		if (list->item[i]->db != q)
+			continue;
 		sqlite3_bind_int64(stmt, 1, list->item[i]->id);
 		if (sqlite3_step(stmt) != SQLITE_DONE)
 			r = SCHEMA_E_SQLITE;
@@ -96,32 +144,46 @@ static int mark_wanted(struct query *q, const struct process_list *list)
 	return r;
 }
 
-static int step_copy(sqlite3_stmt *from, sqlite3_stmt *to)
+static int step_copy(sqlite3_stmt *from, sqlite3_stmt *to, const int64_t *shift)
 {
 	int rc;
 
-	for (int i = 0; i < sqlite3_column_count(from); i++)
-		sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
+	for (int i = 0; i < sqlite3_column_count(from); i++) {
+		int64_t id = shift[i] ? sqlite3_column_int64(from, i) : 0;
+
+		/* 0 and NULL name nothing. */
+		if (id > 0 && sqlite3_column_type(from, i) == SQLITE_INTEGER)
+			sqlite3_bind_int64(to, i + 1, id + shift[i]);
+		else
+			sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
+	}
 	rc = sqlite3_step(to);
 	sqlite3_reset(to);
 	return rc == SQLITE_DONE ? 0 : schema_error(rc);
 }
 
-static int copy_table(sqlite3 *from, sqlite3 *to, const char *table, const char *select)
+static int copy_table(sqlite3 *from, sqlite3 *to, const char *table, const char *select,
+		      const int64_t shifts[ID_KINDS])
 {
 	sqlite3_stmt *read = NULL, *write = NULL;
+	int64_t shift[COLUMNS_MAX] = {0};
 	struct buffer sql = {0};
 	int rc = sqlite3_prepare_v2(from, select, -1, &read, NULL), r = schema_error(rc);
 
+	if (r == 0 && sqlite3_column_count(read) > COLUMNS_MAX)
+		r = SCHEMA_E_SQLITE;
 	buffer_printf(&sql, "INSERT INTO %s VALUES (?", table);
-	for (int i = 1; r == 0 && i < sqlite3_column_count(read); i++)
-		buffer_puts(&sql, ",?");
+	for (int i = 0; r == 0 && i < sqlite3_column_count(read); i++) {
+		shift[i] = shift_of(shifts, sqlite3_column_name(read, i));
+		if (i)
+			buffer_puts(&sql, ",?");
+	}
 	buffer_putc(&sql, ')');
 	if (r == 0)
 		r = sql.failed ? -ENOMEM
 			       : schema_error(sqlite3_prepare_v2(to, sql.data, -1, &write, NULL));
 	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW)
-		r = step_copy(read, write);
+		r = step_copy(read, write, shift);
 	if (r == 0 && rc != SQLITE_DONE)
 		r = schema_error(rc);
 	sqlite3_finalize(read);
@@ -131,7 +193,7 @@ static int copy_table(sqlite3 *from, sqlite3 *to, const char *table, const char 
 }
 
 /* Times of which nothing was taken are gaps of this file. */
-static int add_gaps(struct query *q, sqlite3 *to, int64_t since, int64_t until)
+static int add_gaps(struct query *q, sqlite3 *to, int64_t first_boot, int64_t since, int64_t until)
 {
 	static const char sql[] =
 		"INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) "
@@ -146,7 +208,7 @@ static int add_gaps(struct query *q, sqlite3 *to, int64_t since, int64_t until)
 	if (r == 0)
 		r = schema_error(sqlite3_prepare_v2(to, sql, -1, &stmt, NULL));
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		sqlite3_bind_int(stmt, 1, ranges[i].boot->number);
+		sqlite3_bind_int64(stmt, 1, first_boot + ranges[i].boot->number);
 		sqlite3_bind_int64(stmt, 2, ranges[i].from_ns > 0 ? ranges[i].from_ns : 0);
 		sqlite3_bind_int64(stmt, 3, ranges[i].to_ns);
 		if (sqlite3_step(stmt) != SQLITE_DONE)
@@ -312,21 +374,34 @@ static int64_t count_rows(sqlite3 *db, const char *sql)
 	return count;
 }
 
-static int fill(struct query *q, sqlite3 *to, struct query_export *e)
+static int add_query(struct query *q, sqlite3 *to, const struct query_export *e)
+{
+	int64_t shifts[ID_KINDS];
+	int r = 0;
+
+	for (size_t i = 0; i < ID_KINDS; i++)
+		shifts[i] = count_rows(to, ids[i].last);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(copies); i++)
+		r = copy_table(q->db, to, copies[i].table, copies[i].select, shifts);
+	if (r == 0 && e->since_unix_ns != UNKNOWN)
+		r = add_gaps(q, to, shifts[ID_BOOT], UNKNOWN, e->since_unix_ns);
+	if (r == 0 && e->until_unix_ns != UNKNOWN)
+		r = add_gaps(q, to, shifts[ID_BOOT], e->until_unix_ns, UNKNOWN);
+	return r;
+}
+
+static int fill(struct query *const *queries, unsigned int count, sqlite3 *to,
+		struct query_export *e)
 {
 	/* What is redacted must not stay in free space. */
 	int r = schema_exec(to, "PRAGMA secure_delete = ON; BEGIN");
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(copies); i++)
-		r = copy_table(q->db, to, copies[i].table, copies[i].select);
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = add_query(queries[i], to, e);
 	if (r == 0)
 		r = schema_exec(to, zones_sql);
 	if (r == 0)
 		r = schema_exec(to, positions_sql);
-	if (r == 0 && e->since_unix_ns != UNKNOWN)
-		r = add_gaps(q, to, UNKNOWN, e->since_unix_ns);
-	if (r == 0 && e->until_unix_ns != UNKNOWN)
-		r = add_gaps(q, to, e->until_unix_ns, UNKNOWN);
 	if (r == 0 && e->filter)
 		r = add_filter(to, e->filter);
 	if (r == 0 && e->redact)
@@ -353,15 +428,18 @@ static int close_writer(sqlite3 *db, int r)
 	return r;
 }
 
-int query_export(struct query *q, const char *path, struct query_export *e)
+int query_export(struct query *const *queries, unsigned int count, const char *path,
+		 struct query_export *e)
 {
 	sqlite3 *to = NULL;
-	int r = mark_wanted(q, e->list);
+	int r = 0;
 
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = mark_wanted(queries[i], e->list);
 	if (r == 0)
 		r = schema_open_writer(path, &to);
 	if (r == 0)
-		r = close_writer(to, fill(q, to, e));
+		r = close_writer(to, fill(queries, count, to, e));
 	return r;
 }
 

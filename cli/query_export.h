@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A part of a database as a database of its own: the same schema, the same ids, closed under every
+ * A part of one or several databases as a database of its own: the same schema, closed under every
  * reference, with what was left out told as such. And the digest by which it is known again.
  */
 #ifndef LINEAGED_CLI_QUERY_EXPORT_H
@@ -20,8 +20,12 @@ struct query_export {
 	int64_t processes, execs, failures, images, left_out;
 };
 
-/* Into a new file. The file has no digest yet. */
-int query_export(struct query *query, const char *path, struct query_export *export);
+/*
+ * Of each query its processes of the list, into a new file, which has no digest yet. The ids of the
+ * first stay; those of the others are moved behind them. No boot may be in more than one.
+ */
+int query_export(struct query *const *queries, unsigned int count, const char *path,
+		 struct query_export *export);
 /* Puts the manifest into it, takes the digest of all it holds, and puts it in too. */
 int query_export_seal(const char *path, const char *manifest, char digest[QUERY_DIGEST_SIZE]);
 

@@ -70,8 +70,8 @@ class Database:
         self.ids[kind] += 1
         return self.ids[kind]
 
-    def boot(self, hostname="node1", days=1):
-        self.run("INSERT INTO boot VALUES (1, ?, ?, 'x86_64', '6.12.0')", BOOT_ID, hostname)
+    def boot(self, hostname="node1", days=1, boot_id=BOOT_ID):
+        self.run("INSERT INTO boot VALUES (1, ?, ?, 'x86_64', '6.12.0')", boot_id, hostname)
         self.run("INSERT INTO clock VALUES (1, 0, ?)", EPOCH_NS)
         end = days * 86400 * SECOND
         self.run("INSERT INTO recorder_row VALUES (1, 1, '0.1.0', 'c0ffee', '6.12.0', NULL, 0, ?, ?, 'stopped')",
@@ -199,10 +199,10 @@ PROGRAMS = [
 ]
 
 
-def large(path, count):
-    r = random.Random(7)
+def large(path, count, hostname="node1", boot_id=BOOT_ID):
+    r = random.Random(hostname + "7")
     d = Database(path)
-    d.boot()
+    d.boot(hostname, 1, boot_id)
     d.cgroup(1, "/system.slice/cron.service")
     d.cgroup(2, "/user.slice/user-1000.slice/session-3.scope")
     for i in range(3, 7):

@@ -158,7 +158,65 @@ def check_hostile(directory):
                                                             HOSTILE).count('"host"') > 0)
 
 
+# What every verb is asked of a file, and what of the answer may differ with the file.
+VERBS = [["tree", "105"], ["tree", "--at", "2026-11-20 03:00", "--utc", "--no-fold"], ["window", "--since", "2026-11-20 02:00",
+         "--until", "2026-11-20 03:00", "--utc", "--no-fold"], ["search", "--exe", "curl", "-n", "100000"], ["show", "105"],
+         ["why", "105"], ["stats"], ["diff", "--since", "2026-11-20 02:00", "--until", "2026-11-20 03:00", "--utc"], ["boots"],
+         ["status"], ["verify"], ["sql", "SELECT count(*) FROM process"],
+         ["follow", "--cursor", "1:100:0", "-n", "5"]]
+
+
+def check_verbs(path, *more):
+    for verb in VERBS:
+        ask(*verb, "--db", path, *more)
+    report = os.path.join(os.path.dirname(path), "verbs.html")
+    subprocess.run([QUERY, "report", "-o", report, "--db", path], check=True, capture_output=True)
+    with open(report, encoding="utf-8") as file:
+        expect("report", len(file.read()) > 10000)
+
+
+def check_several(directory):
+    """Two hosts in one file: all of both, nothing mixed up, and the same answers as of the two together."""
+    other, empty, path = (os.path.join(directory, n) for n in ("other.db", "empty.db", "both.lineage"))
+    database.large(other, 3000, "node2", "22222222-aaaa-4aaa-8aaa-222222222222")
+    d = database.Database(empty)
+    d.boot("node3", 1, "33333333-aaaa-4aaa-8aaa-333333333333")
+    d.finish()
+    _, manifest = export(LARGE, path, "--db", other, "--db", empty)
+    wanted = [sql(p, "SELECT count(*) FROM process")[0][0] for p in (LARGE, other)]
+    expect("all of both", sql(path, "SELECT boot_id, count(*) FROM process GROUP BY 1") ==
+           [(database.BOOT_ID, wanted[0]), ("22222222-aaaa-4aaa-8aaa-222222222222", wanted[1])])
+    for view in ("process", "exec", "exit", "fork", "exec_failure", "gap", "recorder", "sigma_process_creation"):
+        names = [r[0] for r in sql(path, f"SELECT name FROM pragma_table_info('{view}')")]
+        # Numbers within the file are its own.
+        names = [n for n in names if n not in ("process_id", "parent_id", "creator_id") and not n.endswith("Guid")]
+        statement = f"SELECT {', '.join(names)} FROM {view} ORDER BY {', '.join(str(i + 1) for i in range(len(names)))}"
+        apart = [row for p in (LARGE, other) for row in sql(p, statement)]
+        key = repr
+        expect(f"view {view}", sorted(sql(path, statement), key=key) == sorted(apart, key=key))
+    edges = """SELECT c.boot_id, c.pid, c.start_boot_ns, p.boot_id, p.pid, p.start_boot_ns FROM process c
+        LEFT JOIN process p ON p.process_id = c.parent_id ORDER BY 1, 2, 3"""
+    expect("parents", sql(path, edges) == sorted(sql(LARGE, edges) + sql(other, edges)))
+    expect("manifest", [b["host"] for b in manifest["boots"]] == ["node1", "node2"] and len(manifest["databases"]) == 3
+           and len(manifest["recorders"]) == 3)
+    for verb in (["search", "--exe", "curl", "--uid", "1000"], ["window", "--since", "2026-11-20 01:00", "--until",
+                                                               "2026-11-20 01:10"]):
+        def told(*dbs):
+            out = ask(*verb, "--utc", "-o", "csv", "-q", "--fields", "host,start,pid,ppid,command_line,exit_code", *dbs)
+            return sorted(out.splitlines())
+        expect(f"{verb[0]}: as of the two together", told("--db", path) == told("--db", LARGE, "--db", other) != [])
+    check_verbs(path)
+    # What was exported is exported again, with others, and knows where it came from.
+    again = os.path.join(directory, "again.lineage")
+    _, manifest = export(path, again, "--exe", "curl")
+    expect("where it came from", len(manifest["databases"][0]["export_sha256"]) == 64)
+    out = subprocess.run([QUERY, "export", "-o", again + "2", "--db", path, "--db", other], capture_output=True, text=True)
+    expect(f"a boot in both: {out.stderr}", out.returncode == 2 and "both hold boot 22222222" in out.stderr and
+           not os.path.exists(again + "2"))
+
+
 with tempfile.TemporaryDirectory() as work:
+    check_several(work)
     check_tampering(check_window(work))
     check_selection(work)
     check_secrets(work)
