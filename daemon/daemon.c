@@ -347,15 +347,20 @@ static int record(struct daemon *d)
 	return r < 0 ? log_errno(r, "the event loop failed") : 0;
 }
 
-/* The programs go on if somebody keeps them: the service manager, or the pins. */
+/*
+ * The programs go on if somebody keeps them: the pins, or the service manager, which does so for a
+ * restart and not for a stop, and does not say which this is. Whoever takes over from there
+ * corrects the word that is written here: recover_runs().
+ */
 static void stop(struct daemon *d, int error)
 {
-	bool keep = setup_has_fd_store() || (d->config->keep_attached && error == 0);
+	bool stored = setup_has_fd_store();
+	bool pinned = !stored && d->config->keep_attached && error == 0;
 	int r;
 
 	sd_notify(0, "STOPPING=1");
 	if (d->recorder.store.db && error == 0) {
-		r = recorder_finish(&d->recorder, keep ? "handed over" : "stopped");
+		r = recorder_finish(&d->recorder, pinned ? "handed over" : "stopped");
 		if (r < 0)
 			log_error("the last records could not be written: %s", schema_strerror(r));
 	}
@@ -363,7 +368,7 @@ static void stop(struct daemon *d, int error)
 	upkeep_close(&d->upkeep);
 	status_remove(&d->upkeep.status);
 	recorder_deinit(&d->recorder);
-	probe_close(&d->probe, !keep);
+	probe_close(&d->probe, !stored && !pinned);
 	d->drain_timer = sd_event_source_unref(d->drain_timer);
 	d->tick_timer = sd_event_source_unref(d->tick_timer);
 	d->event = sd_event_unref(d->event);

@@ -235,7 +235,7 @@ static int write_changes(struct recorder *r)
 		return result;
 	/* After a power cut, this is how far the record of that boot reaches. */
 	r->alive_boot_ns = clock_boot_ns();
-	result = store_run_alive(&r->store, r->alive_boot_ns);
+	result = store_run_alive(&r->store, r->read_boot_ns);
 	return result < 0 ? result
 			  : store_ring_position(&r->store, r->probe->control->ring_id,
 						r->batch_position);
@@ -310,6 +310,7 @@ static int read_records(struct recorder *r, bool *ret_more)
 			result = 0;
 		} else {
 			result = apply_record(r, kind, bytes);
+			r->read_boot_ns = ((const struct lineage_header *)bytes)->boot_ns;
 		}
 		if (result < 0)
 			return result;
@@ -368,17 +369,22 @@ void recorder_free_cache(struct recorder *r)
 
 int recorder_batch(struct recorder *r)
 {
+	uint64_t began = clock_boot_ns();
 	bool more = false;
 	int result;
 
 	if (!r->stale && ring_produced(&r->ring) == r->ring.cursor && !r->book.changed &&
-	    !r->ledger.changed)
+	    !r->ledger.changed) {
+		r->read_boot_ns = began;
 		return 0;
+	}
 	result = begin(r);
 	if (result == 0)
 		result = note_clock(r);
 	if (result == 0)
 		result = read_records(r, &more);
+	if (result == 0 && !more)
+		r->read_boot_ns = began;
 	if (result == 0)
 		result = commit(r);
 	if (result < 0)
@@ -427,7 +433,7 @@ static int tick(struct recorder *r, void *userdata)
 	int result = note_clock(r);
 
 	if (result == 0 && now - r->alive_boot_ns >= ALIVE_NS) {
-		result = store_run_alive(&r->store, now);
+		result = store_run_alive(&r->store, r->read_boot_ns);
 		r->alive_boot_ns = now;
 	}
 	if (result == 0 && now - r->missed_boot_ns >= ALIVE_NS)
@@ -492,7 +498,7 @@ int recorder_finish(struct recorder *r, const char *how)
 	if (result == 0)
 		result = begin(r);
 	if (result == 0)
-		result = store_run_end(&r->store, clock_boot_ns(), how);
+		result = store_run_end(&r->store, r->read_boot_ns, how);
 	if (result == 0)
 		result = commit(r);
 	return result < 0 ? fail(r, result) : 0;

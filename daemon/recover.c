@@ -320,7 +320,7 @@ int recover_runs(struct recorder *r)
 {
 	int result = note_downtime(r);
 
-	return result < 0 ? result : store_close_runs(&r->store);
+	return result < 0 ? result : store_close_runs(&r->store, r->probe->adopted);
 }
 
 /* How often the whole node may be looked at for the sake of one unknown process. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "daemon/daemon_state.h"
 #include "daemon/store_load.h"
@@ -155,6 +156,16 @@ static size_t stored_fds(struct probe_fd *fds, size_t most, char ***ret_names)
 	return count;
 }
 
+/* The probe has copies of those that it took. One that stays open would keep a program attached. */
+static void forget_stored_fds(char **names)
+{
+	for (int i = 0; names && names[i]; i++) {
+		close(SD_LISTEN_FDS_START + i);
+		free(names[i]);
+	}
+	free(names);
+}
+
 /* What is kept under these names already is of other programs, or of nobody. */
 static void store_fds(struct probe *probe)
 {
@@ -232,9 +243,7 @@ int setup_probe(struct daemon *d)
 	int r = probe_open(&d->probe, &d->old, &options, fds, count, !setup_has_fd_store(),
 			   &problem);
 
-	for (char **n = names; n && *n; n++)
-		free(*n);
-	free(names);
+	forget_stored_fds(names);
 	if (r < 0) {
 		log_event(MESSAGE_ATTACH_FAILED, LOG_ERR, NULL, "cannot record: %s", problem.text);
 		return r;

@@ -120,8 +120,11 @@ int store_run_end(struct store *store, uint64_t boot_ns, const char *how);
  * too.
  */
 int store_close_boots(struct store *store);
-/* Ends the rows of runs that did not; those of other boots leave a gap of unknown size. */
-int store_close_runs(struct store *store);
+/*
+ * Ends the rows of runs that did not; those of other boots leave a gap of unknown size. `adopted`:
+ * the programs of the last run have gone on, so that it was handed over; else it was stopped.
+ */
+int store_close_runs(struct store *store, bool adopted);
 
 /* For store_load.c: a statement to be stepped through until SQLITE_DONE; then store_reset(). */
 sqlite3_stmt *store_query(struct store *store, enum store_stmt stmt);

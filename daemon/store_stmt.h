@@ -105,11 +105,16 @@
 	X(RUN_ALIVE, "UPDATE recorder_row SET last_boot_ns = ?2 WHERE run = ?1")                   \
 	X(RUN_END, "UPDATE recorder_row SET last_boot_ns = ?2, stopped_boot_ns = ?2, ended = ?3 "  \
 		   "WHERE run = ?1")                                                               \
+	X(RUN_CORRECT, "UPDATE recorder_row SET ended = CASE WHEN boot = ?1 AND ?2 "               \
+		       "THEN 'handed over' ELSE 'stopped' END WHERE run = (SELECT max(run) FROM "  \
+		       "recorder_row) AND ended IN ('stopped', 'handed over')")                    \
+	/* It went down before this boot began, by the clocks of both. */                          \
 	X(GAPS_UNCLEAN,                                                                            \
-	  "INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) SELECT boot, "      \
-	  "'unclean_end', last_boot_ns, last_boot_ns, 'the node went down while lineaged ran: "    \
-	  "what followed, and what had not reached the disk, is missing' FROM recorder_row "       \
-	  "WHERE ended IS NULL AND boot <> ?")                                                     \
+	  "INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) SELECT boot, ?2, "  \
+	  "last_boot_ns, max(last_boot_ns, coalesce((SELECT offset_ns FROM clock WHERE boot = ?1 " \
+	  "ORDER BY from_boot_ns LIMIT 1) - (SELECT offset_ns FROM clock c WHERE c.boot = r.boot " \
+	  "ORDER BY from_boot_ns DESC LIMIT 1), 0)), ?3 FROM recorder_row r "                      \
+	  "WHERE ended IS NULL AND boot <> ?1")                                                    \
 	X(RUNS_CLOSE,                                                                              \
 	  "UPDATE recorder_row SET ended = CASE WHEN boot = ? THEN 'killed' ELSE 'rebooted' END "  \
 	  "WHERE ended IS NULL")                                                                   \

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define RING (1u << 16)
@@ -413,6 +414,74 @@ START_TEST(test_runs)
 }
 END_TEST
 
+/* Whoever follows knows whether the programs went on: the word that the run wrote is corrected. */
+START_TEST(test_who_follows_tells_how_a_run_ended)
+{
+	begin();
+	ck_assert_int_eq(recorder_finish(&s.recorder, "stopped"), 0);
+	synthetic_kill(&s);
+	s.probe.adopted = true;
+	synthetic_start(&s);
+	ck_assert_int_eq(recorder_finish(&s.recorder, "handed over"), 0);
+	synthetic_kill(&s);
+	s.probe.adopted = false;
+	synthetic_start(&s);
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT ended FROM recorder"),
+			 "handed over\nstopped\nkilled\nrunning");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT count(*) FROM gap "
+					    "WHERE cause = 'recorder_down' AND lost IS NULL"),
+			 "2");
+	end();
+}
+END_TEST
+
+/* After a power cut the ring is gone: what had not been read from it is after the last sign. */
+START_TEST(test_a_sign_of_life_says_what_has_been_read)
+{
+	const char *alive = "SELECT (last_boot_ns - %lld) / 1000000 FROM recorder_row";
+
+	begin();
+	s.recorder.options.batch_max = 4;
+	life(0, 1000);
+	life(1, 5000);
+	ck_assert_int_eq(recorder_batch(&s.recorder), 1);
+	ck_assert_str_eq(synthetic_sql(&s, alive, (long long)s.base_ns), "5000");
+	synthetic_drain(&s);
+	ck_assert_int_ge(atoi(synthetic_sql(&s, alive, (long long)s.base_ns)), 20000);
+	end();
+}
+END_TEST
+
+/* From the last sign of life to the beginning of the next boot, by the clocks of both. */
+START_TEST(test_a_node_that_went_down)
+{
+	sqlite3 *db;
+	char sql[256];
+
+	begin();
+	life(0, 1000);
+	synthetic_drain(&s);
+	synthetic_kill(&s);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE boot SET boot_id = 'earlier'; "
+		 "UPDATE clock SET offset_ns = offset_ns - %lld - 1000000000000",
+		 (long long)clock_boot_ns());
+	ck_assert_int_eq(sqlite3_open(s.path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	synthetic_start(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT boot_id, ended FROM recorder LIMIT 1"),
+			 "earlier|rebooted");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT boot_id, lost, "
+					    "(to_unix_ns - from_unix_ns) / 100000000000 "
+					    "FROM gap WHERE cause = 'unclean_end'"),
+			 "earlier||10");
+	end();
+}
+END_TEST
+
 START_TEST(test_cache_entries_are_given_back)
 {
 	struct lineage_process kept = {.state = LINEAGE_STATE_EXITED};
@@ -457,6 +526,9 @@ int main(void)
 		test_a_database_that_cannot_even_be_read,
 		test_another_writer,
 		test_runs,
+		test_who_follows_tells_how_a_run_ended,
+		test_a_sign_of_life_says_what_has_been_read,
+		test_a_node_that_went_down,
 		test_cache_entries_are_given_back,
 	};
 
