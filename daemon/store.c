@@ -217,10 +217,36 @@ static int note_zone(struct store *store, int64_t process_id, uint64_t start_ns)
 	return r;
 }
 
+static int insert(struct store *store, enum store_stmt stmt, unsigned int first, unsigned int count)
+{
+	sqlite3_stmt *s = store_query(store, stmt);
+	int index = 1;
+
+	for (unsigned int i = 0; i < count; i++)
+		for (unsigned int k = 0; k < STORE_PROCESS_VALUES_COUNT; k++)
+			bind(s, index++, store->pending[first + i][k]);
+	return run(store, s);
+}
+
+static int flush_processes(struct store *store)
+{
+	unsigned int count = store->pending_count;
+	int r = 0;
+
+	store->pending_count = 0;
+	if (count == STORE_PROCESSES_AT_ONCE)
+		return insert(store, STORE_PROCESSES, 0, count);
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = insert(store, STORE_PROCESS, i, 1);
+	return r;
+}
+
 int store_commit(struct store *store)
 {
-	int r = flush_zone(store);
+	int r = flush_processes(store);
 
+	if (r == 0)
+		r = flush_zone(store);
 	if (r == 0)
 		r = run_plain(store, STORE_COMMIT);
 	if (r == 0)
@@ -239,6 +265,7 @@ int store_rollback(struct store *store)
 		r = run_plain(store, STORE_ROLLBACK);
 	store->in_transaction = false;
 	store->zone = -1;
+	store->pending_count = 0;
 	return sqlite3_get_autocommit(store->db) ? 0 : r;
 }
 
@@ -402,16 +429,23 @@ int store_process(struct store *store, const struct process *p)
 		p->fork_seq,
 		p->context,
 	};
-	sqlite3_stmt *s = store_query(store, p->stored ? STORE_PROCESS_UPDATE : STORE_PROCESS);
-	int r = p->stored ? 0 : note_zone(store, p->process_id, p->key.start_boot_ns);
+	sqlite3_stmt *s;
+	int r;
 
-	if (r < 0)
+	static_assert(ARRAY_SIZE(values) == STORE_PROCESS_VALUES_COUNT, "columns of the insert");
+	if (!p->stored) {
+		r = note_zone(store, p->process_id, p->key.start_boot_ns);
+		memcpy(store->pending[store->pending_count++], values, sizeof(values));
+		if (r == 0 && store->pending_count == STORE_PROCESSES_AT_ONCE)
+			r = flush_processes(store);
 		return r;
+	}
 	/* The update has no use for what is fixed at birth. */
-	for (size_t k = 0; k < (p->stored ? PROCESS_CHANGEABLE : ARRAY_SIZE(values)); k++)
-		bind(s, (int)k + 1, values[k]);
+	s = store_query(store, STORE_PROCESS_UPDATE);
+	for (int k = 0; k < PROCESS_CHANGEABLE; k++)
+		bind(s, k + 1, values[k]);
 	r = run(store, s);
-	return r == 0 && p->stored && p->birth_changed ? update_birth(store, p) : r;
+	return r == 0 && p->birth_changed ? update_birth(store, p) : r;
 }
 
 int store_exec(struct store *store, const struct process *p, const struct image_state *i)

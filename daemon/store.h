@@ -30,6 +30,9 @@ struct store {
 	/* Range of starts of the process ids written to one zone, not yet in the database. */
 	int64_t zone;
 	uint64_t zone_min_ns, zone_max_ns;
+	/* New processes that wait for others, to be inserted together. */
+	int64_t pending[STORE_PROCESSES_AT_ONCE][STORE_PROCESS_VALUES_COUNT];
+	unsigned int pending_count;
 	uint64_t log_pages;  /* in the write-ahead log as of the last commit */
 	uint64_t statements; /* executed, for the benchmark */
 };
@@ -98,7 +101,10 @@ int store_context(struct store *store, const struct lineage_ids *ids, int64_t cg
 int store_cgroup(struct store *store, const struct store_cgroup *cgroup, int64_t *ret_id);
 int store_cgroup_update(struct store *store, int64_t id, const struct store_cgroup *cgroup);
 
-/* The row of a process: first time or again. */
+/*
+ * The row of a process: first time or again. A new row may wait until the commit, and is not seen
+ * by a query before.
+ */
 int store_process(struct store *store, const struct process *process);
 int store_exec(struct store *store, const struct process *process, const struct image_state *image);
 
