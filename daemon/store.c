@@ -217,14 +217,24 @@ static int note_zone(struct store *store, int64_t process_id, uint64_t start_ns)
 	return r;
 }
 
+static void bind_room(sqlite3_stmt *s, int index, int bytes)
+{
+	if (bytes)
+		sqlite3_bind_zeroblob(s, index, bytes);
+	else
+		sqlite3_bind_null(s, index);
+}
+
 static int insert(struct store *store, enum store_stmt stmt, unsigned int first, unsigned int count)
 {
 	sqlite3_stmt *s = store_query(store, stmt);
 	int index = 1;
 
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = first; i < first + count; i++) {
 		for (unsigned int k = 0; k < STORE_PROCESS_VALUES_COUNT; k++)
-			bind(s, index++, store->pending[first + i][k]);
+			bind(s, index++, store->pending[i][k]);
+		bind_room(s, index++, store->pending_room[i]);
+	}
 	return run(store, s);
 }
 
@@ -393,8 +403,19 @@ static int update_birth(struct store *store, const struct process *p)
 	return run(store, s);
 }
 
+/* What an exec and an end usually take. */
+#define ROOM_EXEC 14
+#define ROOM_END  18
 /* How many of the values below an update may change. */
 #define PROCESS_CHANGEABLE 20
+
+/* What is still to come of this row, in bytes. */
+static int room_for(const struct process *p)
+{
+	if (p->end != PROVENANCE_NONE)
+		return 0;
+	return p->image.after_ns == ROW_NONE ? ROOM_EXEC + ROOM_END : ROOM_END;
+}
 
 int store_process(struct store *store, const struct process *p)
 {
@@ -435,7 +456,8 @@ int store_process(struct store *store, const struct process *p)
 	static_assert(ARRAY_SIZE(values) == STORE_PROCESS_VALUES_COUNT, "columns of the insert");
 	if (!p->stored) {
 		r = note_zone(store, p->process_id, p->key.start_boot_ns);
-		memcpy(store->pending[store->pending_count++], values, sizeof(values));
+		memcpy(store->pending[store->pending_count], values, sizeof(values));
+		store->pending_room[store->pending_count++] = room_for(p);
 		if (r == 0 && store->pending_count == STORE_PROCESSES_AT_ONCE)
 			r = flush_processes(store);
 		return r;
@@ -444,6 +466,7 @@ int store_process(struct store *store, const struct process *p)
 	s = store_query(store, STORE_PROCESS_UPDATE);
 	for (int k = 0; k < PROCESS_CHANGEABLE; k++)
 		bind(s, k + 1, values[k]);
+	bind_room(s, PROCESS_CHANGEABLE + 1, room_for(p));
 	r = run(store, s);
 	return r == 0 && p->birth_changed ? update_birth(store, p) : r;
 }

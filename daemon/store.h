@@ -32,6 +32,7 @@ struct store {
 	uint64_t zone_min_ns, zone_max_ns;
 	/* New processes that wait for others, to be inserted together. */
 	int64_t pending[STORE_PROCESSES_AT_ONCE][STORE_PROCESS_VALUES_COUNT];
+	int pending_room[STORE_PROCESSES_AT_ONCE];
 	unsigned int pending_count;
 	uint64_t log_pages;  /* in the write-ahead log as of the last commit */
 	uint64_t statements; /* executed, for the benchmark */

@@ -17,16 +17,18 @@
  * Several rows at once: beginning and ending a statement costs a third of an insert. OR ROLLBACK
  * spares the journal that SQLite would need to take back some of the rows only.
  */
-#define STORE_PROCESSES_AT_ONCE	   8
+#define STORE_PROCESSES_AT_ONCE 8
+/* room comes after these. */
 #define STORE_PROCESS_VALUES_COUNT 28
 #define STORE_PROCESS_INSERT                                                                 \
 	"INSERT OR ROLLBACK INTO process_row (process_id, provenance, ns_pid, pgid, comm, "  \
 	"exec_after_ns, exec_cpu, exec_seq, exec_context, exec_parent_id, image, cwd, "      \
 	"end_after_ns, end_cpu, end_seq, end_parent_id, status, user_us, system_us, "        \
 	"max_rss_kib, boot, pid, start_boot_ns, parent_id, creator_id, fork_cpu, fork_seq, " \
-	"context) VALUES "
-#define STORE_PROCESS_VALUES \
-	"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	"context, room) VALUES "
+#define STORE_PROCESS_VALUES                                                                    \
+	"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " \
+	"?)"
 
 #define STORE_STATEMENTS(X)                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -67,7 +69,7 @@
 	  "exec_after_ns = ?6, exec_cpu = ?7, exec_seq = ?8, exec_context = ?9, "                  \
 	  "exec_parent_id = ?10, image = ?11, cwd = ?12, end_after_ns = ?13, end_cpu = ?14, "      \
 	  "end_seq = ?15, end_parent_id = ?16, status = ?17, user_us = ?18, system_us = ?19, "     \
-	  "max_rss_kib = ?20 WHERE process_id = ?1")                                               \
+	  "max_rss_kib = ?20, room = ?21 WHERE process_id = ?1")                                   \
 	X(PROCESS_BIRTH,                                                                           \
 	  "UPDATE process_row SET parent_id = ?2, creator_id = ?3, fork_cpu = ?4, fork_seq = ?5, " \
 	  "context = ?6 WHERE process_id = ?1")                                                    \

@@ -115,7 +115,9 @@ CREATE TABLE process_row (
   status        INTEGER,             -- as wait(2) gives it; NULL: unknown
   user_us       INTEGER,
   system_us     INTEGER,
-  max_rss_kib   INTEGER
+  max_rss_kib   INTEGER,
+  room          BLOB                 -- zeros where an exec or the end may still be filled in: a row that
+                                     -- outgrows its page splits it, and halves stay empty; then NULL
 );
 CREATE INDEX process_pid ON process_row (pid);
 CREATE INDEX process_children ON process_row (parent_id);
