@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/arena.h"
+#include "cli/cursor.h"
 #include "cli/escape.h"
 #include "cli/gather.h"
 #include "cli/json.h"
@@ -22,13 +23,17 @@
 /* Half of what a person notices; the daemon commits about as often. */
 #define POLL_NS 200000000L
 
+/* Between what two CPUs tell of the same time; far more than a process can be held up in between.
+ */
+#define SKEW_NS (10 * NS_PER_SEC)
+
 enum event_kind { EVENT_FORK, EVENT_EXEC, EVENT_EXIT };
 static const char *const event_names[] = {"fork", "exec", "exit"};
 
 /* A process that had not ended when last looked at. */
 struct watched {
 	int64_t id;
-	size_t execs; /* already told */
+	size_t execs; /* already told, as far as the cursor does not know better */
 };
 
 struct event {
@@ -42,7 +47,7 @@ struct follow {
 	struct session *session;
 	struct query *query;
 	struct selection selection;
-	int64_t last_id, last_unix_ns;
+	struct cursor cursor;
 	struct watched *watched;
 	size_t watched_count, watched_size;
 	struct event *events;
@@ -56,6 +61,7 @@ struct follow {
 static void follow_deinit(struct follow *f)
 {
 	selection_deinit(&f->selection);
+	cursor_deinit(&f->cursor);
 	free(f->watched);
 	free(f->events);
 	buffer_deinit(&f->out);
@@ -98,9 +104,19 @@ static int add_rest(struct follow *f, struct process *p, size_t told)
 {
 	int r = 0;
 
-	for (size_t i = told; r == 0 && i < p->exec_count; i++)
-		r = add_event(f, EVENT_EXEC, p, &p->execs[i], p->execs[i].unix_ns);
-	if (r == 0 && process_ended(p))
+	for (size_t i = 0; r == 0 && i < p->exec_count; i++) {
+		const struct exec *e = &p->execs[i];
+		int passed = cursor_passed(&f->cursor, p->boot, e->provenance, e->cpu, e->seq);
+
+		/* That it was running when recording began is no event. */
+		if (e->provenance == PROVENANCE_SNAPSHOT)
+			continue;
+		if (passed == 0 || (passed < 0 && i >= told))
+			r = add_event(f, EVENT_EXEC, p, e, e->unix_ns);
+	}
+	/* Who has ended is not watched any more: it is told once without a number, too. */
+	if (r == 0 && process_ended(p) &&
+	    cursor_passed(&f->cursor, p->boot, p->end, p->end_cpu, p->end_seq) != 1)
 		r = add_event(f, EVENT_EXIT, p, NULL, p->end_unix_ns);
 	return r;
 }
@@ -134,15 +150,16 @@ static int look_again(struct follow *f)
 static int look_for_new(struct follow *f)
 {
 	struct process_list list = {0};
-	int r = query_newer(f->query, f->last_id, &list);
+	int r = query_newer(f->query, f->cursor.last_id, &list);
 
 	if (r == 0)
 		r = query_load_execs(f->query, &list);
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
 		struct process *p = list.item[i];
 
-		f->last_id = p->id > f->last_id ? p->id : f->last_id;
-		r = add_event(f, EVENT_FORK, p, NULL, p->start_unix_ns);
+		f->cursor.last_id = p->id > f->cursor.last_id ? p->id : f->cursor.last_id;
+		if (p->birth != PROVENANCE_SNAPSHOT)
+			r = add_event(f, EVENT_FORK, p, NULL, p->start_unix_ns);
 		if (r == 0)
 			r = add_rest(f, p, 0);
 		if (r == 0 && !process_ended(p))
@@ -161,11 +178,6 @@ static int compare_events(const void *first, const void *second)
 	if (a->process->id != b->process->id)
 		return a->process->id < b->process->id ? -1 : 1;
 	return (int)a->kind - (int)b->kind;
-}
-
-static void cursor_text(const struct follow *f, char *out, size_t size)
-{
-	snprintf(out, size, "1:%" PRId64 ":%" PRId64, f->last_id, f->last_unix_ns);
 }
 
 static void tell_text(struct follow *f, const struct event *e)
@@ -222,6 +234,18 @@ static bool enough(const struct follow *f)
 	return f->session->flags.limit.given && f->told >= f->session->flags.limit.value;
 }
 
+static void hold(struct follow *f, const struct event *e)
+{
+	const struct process *p = e->process;
+
+	if (e->kind == EVENT_FORK && p->id <= f->cursor.last_id)
+		f->cursor.last_id = p->id - 1;
+	else if (e->kind == EVENT_EXEC)
+		cursor_hold(&f->cursor, p->boot, e->exec->cpu, e->exec->seq);
+	else if (e->kind == EVENT_EXIT)
+		cursor_hold(&f->cursor, p->boot, p->end_cpu, p->end_seq);
+}
+
 static int tell_events(struct follow *f)
 {
 	size_t i;
@@ -231,8 +255,8 @@ static int tell_events(struct follow *f)
 	for (i = 0; i < f->event_count && !enough(f); i++) {
 		const struct event *e = &f->events[i];
 
-		if (e->unix_ns > f->last_unix_ns)
-			f->last_unix_ns = e->unix_ns;
+		if (e->unix_ns > f->cursor.last_unix_ns)
+			f->cursor.last_unix_ns = e->unix_ns;
 		r = selection_matches(&f->selection, e->process);
 		if (r < 0)
 			return r;
@@ -244,13 +268,12 @@ static int tell_events(struct follow *f)
 		else
 			tell_text(f, e);
 	}
+	r = cursor_advance(&f->cursor, f->query);
+	if (r < 0)
+		return r;
 	/* What -n cuts off is left for whoever goes on from the cursor. */
-	for (; i < f->event_count; i++) {
-		const struct event *e = &f->events[i];
-
-		if (e->kind == EVENT_FORK && e->process->id <= f->last_id)
-			f->last_id = e->process->id - 1;
-	}
+	for (; i < f->event_count; i++)
+		hold(f, &f->events[i]);
 	f->event_count = 0;
 	r = f->as_json ? json_flush(&f->json) : 0;
 	if (f->out.failed)
@@ -267,12 +290,11 @@ static int keep_cursor(struct follow *f)
 {
 	const char *path = f->session->flags.cursor_file;
 	CLEANUP_FREE char *beside = NULL;
-	char cursor[80];
+	struct buffer text = {0};
 	FILE *file;
 
 	if (!path)
 		return 0;
-	cursor_text(f, cursor, sizeof(cursor));
 	if (asprintf(&beside, "%s.new", path) < 0) {
 		beside = NULL;
 		return -ENOMEM;
@@ -280,7 +302,9 @@ static int keep_cursor(struct follow *f)
 	file = fopen(beside, "we");
 	if (!file)
 		return fail(EXIT_USAGE, "cannot write %s: %s", beside, strerror(errno));
-	fprintf(file, "%s\n", cursor);
+	cursor_write(&f->cursor, &text);
+	fprintf(file, "%s\n", text.data ? text.data : "");
+	buffer_deinit(&text);
 	if (fclose(file) != 0 || rename(beside, path) < 0)
 		return fail(EXIT_USAGE, "cannot write %s: %s", path, strerror(errno));
 	return 0;
@@ -288,13 +312,9 @@ static int keep_cursor(struct follow *f)
 
 static int parse_cursor(struct follow *f, const char *text)
 {
-	int used = 0;
+	int r = cursor_parse(text, &f->cursor);
 
-	if (sscanf(text, "1:%" SCNd64 ":%" SCNd64 "%n", &f->last_id, &f->last_unix_ns, &used) !=
-		    2 ||
-	    (text[used] && text[used] != '\n') || f->last_id < 0)
-		return usage("'%s' is no cursor", text);
-	return 1;
+	return r == -EINVAL ? usage("'%.100s' is no cursor", text) : r < 0 ? r : 1;
 }
 
 /* 1: there is one, 0: none, or an exit status above 1. */
@@ -302,7 +322,8 @@ static int find_cursor(struct follow *f)
 {
 	const struct flags *flags = &f->session->flags;
 	CLEANUP_FCLOSE FILE *file = NULL;
-	char line[80] = "";
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
 
 	if (flags->cursor)
 		return parse_cursor(f, flags->cursor);
@@ -311,40 +332,75 @@ static int find_cursor(struct follow *f)
 	file = fopen(flags->cursor_file, "re");
 	if (!file && errno == ENOENT)
 		return 0;
-	if (!file || !fgets(line, sizeof(line), file))
+	if (!file || getline(&line, &size, file) <= 0)
 		return usage("cannot read the cursor in %s", flags->cursor_file);
 	return parse_cursor(f, line);
 }
 
-/* Who was alive at the cursor is watched from there on; without one, from now. */
+/* Of all that may have an event that was not told: alive shortly before the cursor, or begun since.
+ */
+static int find_unfinished(struct follow *f, struct process_list *list)
+{
+	int64_t until = f->cursor.last_unix_ns, since = until > SKEW_NS ? until - SKEW_NS : 0;
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	size_t count = 0;
+	int r = gather_alive_at(f->session, f->query, since, list);
+
+	if (r == 0)
+		r = query_ranges(f->query, since, until + 1, &ranges, &count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = query_window(f->query, &ranges[i], list);
+	if (r == 0)
+		process_list_unique(list);
+	return r;
+}
+
+/* From here on, where no cursor says otherwise. */
+static int begin_now(struct follow *f, struct process_list *list)
+{
+	const struct boot *boots;
+	size_t count = query_boots(f->query, &boots);
+	int r = query_newest(f->query, &f->cursor.last_id);
+
+	if (r == 0)
+		r = cursor_advance(&f->cursor, f->query);
+	f->cursor.last_unix_ns = f->session->now_unix_ns;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = query_alive(f->query, &boots[i], list);
+	return r;
+}
+
+static bool is_told(const struct follow *f, int64_t unix_ns)
+{
+	return unix_ns == UNKNOWN || unix_ns <= f->cursor.last_unix_ns;
+}
+
+static int watch_old(struct follow *f, const struct process *p)
+{
+	size_t told = 0;
+
+	while (told < p->exec_count && is_told(f, p->execs[told].unix_ns))
+		told++;
+	/* An end without a number, in time before the cursor. */
+	if (process_ended(p) && is_told(f, p->end_unix_ns) &&
+	    cursor_passed(&f->cursor, p->boot, p->end, p->end_cpu, p->end_seq) != 0)
+		return 0;
+	return watch(f, p, told);
+}
+
 static int begin(struct follow *f)
 {
 	struct process_list list = {0};
-	int found = find_cursor(f), r = 0;
+	int found = find_cursor(f), r;
 
-	if (found > 1)
+	if (found < 0 || found > 1)
 		return found;
-	if (found == 0) {
-		const struct boot *boots;
-		size_t count = query_boots(f->query, &boots);
-
-		r = query_newest(f->query, &f->last_id);
-		for (size_t i = 0; r == 0 && i < count; i++)
-			r = query_alive(f->query, &boots[i], &list);
-	} else {
-		r = gather_alive_at(f->session, f->query, f->last_unix_ns, &list);
-	}
+	r = found == 0 ? begin_now(f, &list) : find_unfinished(f, &list);
 	if (r == 0)
 		r = query_load_execs(f->query, &list);
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
-		const struct process *p = list.item[i];
-		size_t told = 0;
-
-		while (told < p->exec_count && (found == 0 || p->execs[told].unix_ns == UNKNOWN ||
-						p->execs[told].unix_ns <= f->last_unix_ns))
-			told++;
-		if (p->id <= f->last_id)
-			r = watch(f, p, told);
+		if (list.item[i]->id <= f->cursor.last_id)
+			r = watch_old(f, list.item[i]);
 	}
 	process_list_deinit(&list);
 	return r;

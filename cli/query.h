@@ -141,6 +141,13 @@ struct recorder_run {
 /* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
 int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
 	       size_t *ret_count);
+/* Sequence numbers below next_seq are in rows, in gaps, or removed. *ret is the caller's (free). */
+struct cpu_position {
+	int64_t cpu, next_seq;
+};
+
+int query_positions(struct query *query, const struct boot *boot,
+		    struct cpu_position **ret_positions, size_t *ret_count);
 int query_runs(struct query *query, struct recorder_run **ret_runs, size_t *ret_count);
 
 #endif

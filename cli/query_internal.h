@@ -88,6 +88,7 @@
 	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
 	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
 		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \
+	X(POSITIONS, "SELECT cpu,next_seq FROM cpu_position WHERE boot=?1 ORDER BY cpu")           \
 	X(FAILED, "SELECT boot_ns FROM exec_failure_row WHERE process_id=?1")                      \
 	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                   \
 		     "FROM exec_failure_row INDEXED BY exec_failure_time "                         \

@@ -62,6 +62,42 @@ int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret
 	return query_step_error(q, rc);
 }
 
+int query_positions(struct query *q, const struct boot *boot, struct cpu_position **ret_positions,
+		    size_t *ret_count)
+{
+	CLEANUP_FREE struct cpu_position *positions = NULL;
+	size_t count = 0, size = 0;
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_POSITIONS, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, boot->number);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (count == size) {
+			struct cpu_position *more;
+
+			size = size ? size * 2 : 8;
+			more = reallocarray(positions, size, sizeof(*more));
+			if (!more) {
+				rc = SQLITE_NOMEM;
+				break;
+			}
+			positions = more;
+		}
+		positions[count++] = (struct cpu_position){sqlite3_column_int64(stmt, 0),
+							   sqlite3_column_int64(stmt, 1)};
+	}
+	sqlite3_reset(stmt);
+	r = query_step_error(q, rc);
+	if (r < 0)
+		return r;
+	*ret_positions = TAKE_PTR(positions);
+	*ret_count = count;
+	return 0;
+}
+
 int query_runs(struct query *q, struct recorder_run **ret_runs, size_t *ret_count)
 {
 	struct recorder_run *runs = NULL;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How far `follow` has told the record, as text that another run goes on from. Processes are passed
+ * by their number, execs and ends by the sequence numbers of their CPU: a time would not do,
+ * because what happens on one CPU may be recorded after what happened later on another.
+ */
+#ifndef LINEAGED_CLI_CURSOR_H
+#define LINEAGED_CLI_CURSOR_H
+
+#include "cli/buffer.h"
+#include "cli/query.h"
+
+struct cursor {
+	int64_t last_id, last_unix_ns; /* of what was told */
+	int64_t boot;		       /* whose positions these are; 0: none */
+	struct cpu_position *positions;
+	size_t count;
+};
+
+void cursor_deinit(struct cursor *cursor);
+/* 0, -EINVAL or -ENOMEM. */
+int cursor_parse(const char *text, struct cursor *ret_cursor);
+void cursor_write(const struct cursor *cursor, struct buffer *out);
+/* Behind everything that the query sees of its latest boot, but not behind last_id. */
+int cursor_advance(struct cursor *cursor, struct query *query);
+/* Back before this event. */
+void cursor_hold(struct cursor *cursor, const struct boot *boot, int64_t cpu, int64_t seq);
+/* 1: the event was told, 0: it was not, -1: its number does not say. */
+int cursor_passed(const struct cursor *cursor, const struct boot *boot, enum provenance provenance,
+		  int64_t cpu, int64_t seq);
+
+#endif
