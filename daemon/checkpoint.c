@@ -32,7 +32,7 @@
 #define PAGE_BYTES 4096
 /* A log is given its full size where the disk has so many times of that; by so much at once. */
 #define RESERVE_SHARE 8
-#define RESERVE_BYTES (256 << 10)
+#define RESERVE_BYTES (1 << 20)
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -195,28 +195,6 @@ static int open_wal(const char *database)
 	return fd < 0 ? -errno : fd;
 }
 
-/*
- * Gives the log its full size before there is much in it. A write that makes a file longer, or that
- * needs blocks, waits for the file system where that is busy, for seconds if the disk is; one into
- * pages that are there already does not. SQLite ends a log at the first frame that is not of it,
- * and keeps up to journal_size_limit. Called while nobody writes.
- */
-static void reserve(const struct checkpoint_options *options)
-{
-	static const char zeros[RESERVE_BYTES];
-	CLEANUP_CLOSE int fd = open_wal(options->database);
-	struct statvfs fs;
-	struct stat st;
-
-	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0 ||
-	    (uint64_t)fs.f_bavail * fs.f_frsize < RESERVE_SHARE * options->wal_max_bytes)
-		return;
-	/* Where that fails, nothing is lost but time. */
-	for (off_t at = st.st_size; at < (off_t)options->wal_max_bytes; at += RESERVE_BYTES)
-		if (pwrite(fd, zeros, RESERVE_BYTES, at) != RESERVE_BYTES)
-			return;
-}
-
 /* Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
  */
 static uint64_t mark_pages(const struct checkpoint *c)
@@ -321,7 +299,6 @@ int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *opti
 		deinit(c);
 		return r;
 	}
-	reserve(options);
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -384,4 +361,26 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
 		eventfd_write(c->wake_fd, 1);
 	if (atomic_load(&c->pause) == CHECKPOINT_ASKED)
 		pause_writer(c);
+}
+
+/* One piece more, of a log that is shorter than it may become. False: enough, or no room for it. */
+static bool reserve(const struct checkpoint_options *options)
+{
+	static const char zeros[RESERVE_BYTES];
+	CLEANUP_CLOSE int fd = open_wal(options->database);
+	struct statvfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0 ||
+	    (uint64_t)fs.f_bavail * fs.f_frsize < RESERVE_SHARE * options->wal_max_bytes ||
+	    (uint64_t)st.st_size >= options->wal_max_bytes)
+		return false;
+	return pwrite(fd, zeros, RESERVE_BYTES, st.st_size) == RESERVE_BYTES;
+}
+
+bool checkpoint_reserve(struct checkpoint *c)
+{
+	if (c->running && !c->reserved)
+		c->reserved = !reserve(&c->options);
+	return c->running && !c->reserved;
 }

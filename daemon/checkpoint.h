@@ -45,6 +45,7 @@ struct checkpoint {
 	struct checkpoint_options options;
 	pthread_t thread;
 	bool running;
+	bool reserved;
 	int wake_fd; /* eventfd: the log has become long, or the end has come */
 	atomic_bool stop;
 
@@ -75,5 +76,14 @@ void checkpoint_stop(struct checkpoint *c);
  * the thread has asked for it. May be called on one that has not been started.
  */
 void checkpoint_turn(struct checkpoint *c, uint64_t written_pages);
+
+/*
+ * By the writer, outside a transaction, when there is nothing else to do: gives the log a piece of
+ * its full size, and says whether there is more to give. A write that makes a file longer, or that
+ * needs blocks, waits for the file system where that is busy, for seconds if the disk is; one into
+ * pages that are there already does not. SQLite ends a log at the first frame that is not of it,
+ * and keeps up to journal_size_limit.
+ */
+bool checkpoint_reserve(struct checkpoint *c);
 
 #endif

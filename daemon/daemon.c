@@ -241,6 +241,8 @@ static int drain(struct daemon *d)
 	say_success(d);
 	recorder_free_cache(&d->recorder);
 	more = upkeep_run(&d->upkeep, now - began, r == 0);
+	if (r == 0 && !more)
+		more = checkpoint_reserve(&d->checkpoint);
 	if (r > 0)
 		return arm(d->drain_timer, 0);
 	if (more || now - d->last_event_ns < IDLE_AFTER_NS) {

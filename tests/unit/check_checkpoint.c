@@ -92,6 +92,29 @@ static int64_t rows_without_log(void)
 	return count;
 }
 
+/* As after a crash: database and log, without what the connections share. */
+static int64_t rows_of_a_copy(void)
+{
+	char command[400], copy[96];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int64_t count;
+
+	snprintf(copy, sizeof(copy), "%s-copy", path);
+	snprintf(command, sizeof(command), "cp %s %s && cp %s-wal %s-wal", path, copy, path, copy);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(sqlite3_open(copy, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM text", -1, &stmt, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	count = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	snprintf(command, sizeof(command), "rm -f %s*", copy);
+	ck_assert_int_eq(system(command), 0);
+	return count;
+}
+
 static struct checkpoint_options options(void)
 {
 	return (struct checkpoint_options){
@@ -153,6 +176,32 @@ START_TEST(test_the_log_is_emptied_while_there_is_writing)
 }
 END_TEST
 
+/* Room that has been reserved is no part of the log: whoever opens it finds what was written. */
+START_TEST(test_a_reserved_log)
+{
+	struct checkpoint_options o;
+	struct checkpoint c;
+	int64_t before;
+
+	begin();
+	o = options();
+	o.wal_max_bytes = 16 << 20;
+	ck_assert(!checkpoint_reserve(&(struct checkpoint){.running = false}));
+	ck_assert_int_eq(checkpoint_start(&c, &o), 0);
+	write_some();
+	for (int i = 0; i < 64 && checkpoint_reserve(&c); i++)
+		;
+	before = size_of(wal);
+	ck_assert_int_ge(before, 16 << 20);
+	write_some();
+	ck_assert_int_eq(size_of(wal), before);
+	ck_assert_int_eq(rows_of_a_copy(), rows);
+	checkpoint_stop(&c);
+	ck_assert_int_eq(rows_without_log(), rows);
+	end();
+}
+END_TEST
+
 START_TEST(test_a_reader_that_stays)
 {
 	struct checkpoint_options o;
@@ -204,6 +253,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_everything_is_in_the_file_at_the_end,
 		test_the_log_is_emptied_while_there_is_writing,
+		test_a_reserved_log,
 		test_a_reader_that_stays,
 		test_a_database_that_is_not_there,
 	};
