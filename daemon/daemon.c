@@ -340,6 +340,7 @@ static int record(struct daemon *d)
 	r = start_checkpoint(d);
 	if (r < 0)
 		return log_errno(r, "starting the checkpoint thread failed");
+	upkeep_start(&d->upkeep);
 	r = set_up_loop(d);
 	if (r < 0)
 		return r;
@@ -368,7 +369,7 @@ static void stop(struct daemon *d, int error)
 	}
 	checkpoint_stop(&d->checkpoint);
 	upkeep_close(&d->upkeep);
-	status_remove(&d->upkeep.status);
+	upkeep_stop(&d->upkeep);
 	recorder_deinit(&d->recorder);
 	probe_close(&d->probe, !stored && !pinned);
 	d->drain_timer = sd_event_source_unref(d->drain_timer);

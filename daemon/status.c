@@ -238,55 +238,8 @@ void status_gather(const struct status_reporter *s, const struct status_sources 
 	*ret_status = out;
 }
 
-/* Beside its name first, so that nobody reads half of it. */
-static int replace_file(const char *path, const struct status *status,
-			int (*print)(FILE *, const struct status *))
-{
-	CLEANUP_FREE char *temporary = NULL;
-	FILE *out;
-	int fd, r;
-
-	if (asprintf(&temporary, "%s.new", path) < 0)
-		return -ENOMEM;
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	out = fdopen(fd, "w");
-	if (!out) {
-		close(fd);
-		return -ENOMEM;
-	}
-	fchmod(fd, 0644);
-	r = print(out, status);
-	if (fclose(out) != 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	return r;
-}
-
-int status_write(struct status_reporter *s, const struct status_sources *sources, uint64_t now)
-{
-	const struct config *c = s->config;
-	struct status status;
-	int json = 0, metrics = 0;
-
-	if (!*c->status_file && !*c->metrics_file)
-		return 0;
-	status_gather(s, sources, now, &status);
-	if (*c->status_file)
-		json = replace_file(c->status_file, &status, status_print_json);
-	if (*c->metrics_file)
-		metrics = replace_file(c->metrics_file, &status, status_print_metrics);
-	s->written_boot_ns = now;
-	s->written_events = events_of(&sources->recorder->counters);
-	return json < 0 ? json : metrics;
-}
-
-int status_tick(struct status_reporter *s, const struct status_sources *sources, uint64_t now)
+bool status_tick(struct status_reporter *s, const struct status_sources *sources, uint64_t now,
+		 struct status *ret_status)
 {
 	bool changed = events_of(&sources->recorder->counters) != s->written_events;
 	uint64_t wait = changed ? STATUS_CHANGED_NS : STATUS_IDLE_NS;
@@ -294,16 +247,9 @@ int status_tick(struct status_reporter *s, const struct status_sources *sources,
 	take_sample(s, sources->recorder, now);
 	/* Ticks come a little early or late. */
 	if (s->written_boot_ns && now - s->written_boot_ns + NS_PER_S / 4 < wait)
-		return 0;
-	return status_write(s, sources, now);
-}
-
-void status_remove(const struct status_reporter *s)
-{
-	if (!s->config)
-		return;
-	if (*s->config->status_file)
-		unlink(s->config->status_file);
-	if (*s->config->metrics_file)
-		unlink(s->config->metrics_file);
+		return false;
+	status_gather(s, sources, now, ret_status);
+	s->written_boot_ns = now;
+	s->written_events = events_of(&sources->recorder->counters);
+	return true;
 }

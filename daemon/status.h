@@ -21,6 +21,7 @@
 #ifndef LINEAGED_STATUS_H
 #define LINEAGED_STATUS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "daemon/config.h"
@@ -95,19 +96,10 @@ struct status_sources {
 
 int status_init(struct status_reporter *s, const struct config *config, uint64_t now_boot_ns);
 
-/*
- * Once per second: takes a sample, and writes the files if it is time. 0, or the first error of a
- * file; the other one is written all the same.
- */
-int status_tick(struct status_reporter *s, const struct status_sources *sources,
-		uint64_t now_boot_ns);
-/* Writes both now: at the start and at the end. */
-int status_write(struct status_reporter *s, const struct status_sources *sources,
-		 uint64_t now_boot_ns);
-/* A daemon that has ended leaves no figures behind. */
-void status_remove(const struct status_reporter *s);
-
-/* Inside. */
+/* Once per second: takes a sample. True: it is time to write what is in *ret_status now. */
+bool status_tick(struct status_reporter *s, const struct status_sources *sources,
+		 uint64_t now_boot_ns, struct status *ret_status);
+/* Of all sources as they are now. */
 void status_gather(const struct status_reporter *s, const struct status_sources *sources,
 		   uint64_t now_boot_ns, struct status *ret_status);
 int status_print_json(FILE *out, const struct status *status);

@@ -37,6 +37,21 @@ void upkeep_close(struct upkeep *u)
 	u->retains = false;
 }
 
+void upkeep_start(struct upkeep *u)
+{
+	int r = status_writer_start(&u->writer, u->config);
+
+	if (r < 0)
+		log_warning_errno(r,
+				  "the figures for lineage-query status are not written, ignoring");
+}
+
+void upkeep_stop(struct upkeep *u)
+{
+	status_writer_stop(&u->writer);
+	status_file_remove(u->config);
+}
+
 static void say_state(struct upkeep *u)
 {
 	const struct retain *r = &u->retain;
@@ -84,8 +99,12 @@ void upkeep_tick(struct upkeep *u)
 		.refused_boot_ns = u->refused_boot_ns,
 	};
 	struct log_condition past;
-	int r = status_tick(&u->status, &sources, clock_boot_ns());
+	struct status status;
+	int r;
 
+	if (!u->writer.running || !status_tick(&u->status, &sources, clock_boot_ns(), &status))
+		return;
+	r = status_writer_put(&u->writer, &status);
 	if (r < 0 && log_condition_met(&u->unwritten, 1, clock_monotonic_ns(), REPEAT_NS))
 		log_warning_errno(r, "the figures for lineage-query status cannot be written, "
 				     "ignoring");

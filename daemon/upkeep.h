@@ -9,7 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/recorder.h"
 #include "daemon/retain.h"
-#include "daemon/status.h"
+#include "daemon/status_file.h"
 
 /* Between two steps of retention while there is nothing else to do: a third of one processor. */
 #define UPKEEP_PAUSE_NS (10ULL * 1000 * 1000)
@@ -21,6 +21,7 @@ struct upkeep {
 	struct retain retain;
 	bool retains; /* retain is open */
 	struct status_reporter status;
+	struct status_writer writer;
 	struct log_condition stuck, held, unwritten;
 	char refused[128]; /* why the database takes nothing; "": it does */
 	uint64_t refused_boot_ns;
@@ -32,6 +33,10 @@ void upkeep_init(struct upkeep *u, const struct config *config, struct recorder 
 /* After recorder_open() and before recorder_close(). */
 int upkeep_open(struct upkeep *u);
 void upkeep_close(struct upkeep *u);
+
+/* The files with the figures: written from now on; removed. */
+void upkeep_start(struct upkeep *u);
+void upkeep_stop(struct upkeep *u);
 
 /*
  * After the recorder has worked for spent_ns; idle: the ring has been read to its end. True: there

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
-#include "daemon/status.h"
+#include "daemon/status_file.h"
 #include "suite.h"
 
 #define SECOND 1000000000ULL
@@ -79,6 +79,14 @@ static const char *figure(const char *path)
 	return text;
 }
 
+static int write_now(uint64_t now)
+{
+	struct status status;
+
+	status_gather(&reporter, &sources, now, &status);
+	return status_file_replace(&config, &status);
+}
+
 START_TEST(says_what_it_is)
 {
 	char boot_id[64];
@@ -87,7 +95,7 @@ START_TEST(says_what_it_is)
 	ck_assert_ptr_nonnull(fgets(boot_id, sizeof(boot_id), f));
 	fclose(f);
 	boot_id[strcspn(boot_id, "\n")] = '\0';
-	ck_assert_int_eq(status_write(&reporter, &sources, 1090 * SECOND), 0);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
 	ck_assert_str_eq(figure("version"), LINEAGED_VERSION);
 	ck_assert_int_eq(atoi(figure("pid")), getpid());
 	ck_assert_str_eq(figure("boot_id"), boot_id);
@@ -102,7 +110,7 @@ START_TEST(says_what_it_is)
 	ck_assert_int_eq((int)strlen(figure("started")), 20);
 	sources.refused = "no space left on device";
 	sources.refused_boot_ns = 1085 * SECOND;
-	ck_assert_int_eq(status_write(&reporter, &sources, 1091 * SECOND), 0);
+	ck_assert_int_eq(write_now(1091 * SECOND), 0);
 	ck_assert_str_eq(figure("state"), "writing is refused: no space left on device");
 	ck_assert_str_eq(figure("refused_seconds"), "6.000");
 }
@@ -111,16 +119,15 @@ END_TEST
 /* Writes when something changes, but not more often than it should; and now and then anyway. */
 START_TEST(writes_when_it_is_time)
 {
-	uint64_t now = 2000 * SECOND, first;
+	uint64_t now = 2000 * SECOND;
+	struct status status;
 	int written[3] = {0};
 
 	for (int part = 0; part < 2; part++) {
 		for (int i = 0; i < 60; i++) {
-			first = reporter.written_boot_ns;
 			now += SECOND;
 			recorder.counters.forks += part;
-			ck_assert_int_eq(status_tick(&reporter, &sources, now), 0);
-			written[part] += reporter.written_boot_ns != first;
+			written[part] += status_tick(&reporter, &sources, now, &status);
 		}
 	}
 	ck_assert_int_ge(written[0], 6);
@@ -132,15 +139,16 @@ END_TEST
 
 START_TEST(rates_of_a_minute)
 {
+	struct status status;
 	uint64_t now = 2000 * SECOND;
 
 	for (int i = 0; i < 200; i++) {
 		now += SECOND;
 		recorder.counters.forks += i < 100 ? 10 : 2;
 		recorder.counters.exits += i < 100 ? 10 : 1;
-		ck_assert_int_eq(status_tick(&reporter, &sources, now), 0);
+		status_tick(&reporter, &sources, now, &status);
 	}
-	ck_assert_int_eq(status_write(&reporter, &sources, now), 0);
+	ck_assert_int_eq(write_now(now), 0);
 	ck_assert_str_eq(figure("rates/processes_per_second"), "2.000");
 	ck_assert_str_eq(figure("rates/events_per_second"), "3.000");
 	ck_assert_str_eq(figure("events/fork"), "1200");
@@ -151,6 +159,7 @@ END_TEST
 /* The ring's pages as the kernel would have them. */
 START_TEST(lag_of_what_waits)
 {
+	struct status status;
 	unsigned long consumer = 0, producer = 0;
 	uint64_t now = 2000 * SECOND;
 
@@ -161,13 +170,13 @@ START_TEST(lag_of_what_waits)
 		/* Committed as it comes, then not any more. */
 		if (i < 6)
 			recorder.committed_position = producer;
-		ck_assert_int_eq(status_tick(&reporter, &sources, now), 0);
+		status_tick(&reporter, &sources, now, &status);
 	}
-	ck_assert_int_eq(status_write(&reporter, &sources, now), 0);
+	ck_assert_int_eq(write_now(now), 0);
 	ck_assert_str_eq(figure("sizes/ring_pending_bytes"), "4000");
 	ck_assert_str_eq(figure("delays/lag_seconds"), "4.000");
 	recorder.committed_position = producer;
-	ck_assert_int_eq(status_write(&reporter, &sources, now), 0);
+	ck_assert_int_eq(write_now(now), 0);
 	ck_assert_str_eq(figure("delays/lag_seconds"), "0.000");
 }
 END_TEST
@@ -179,7 +188,7 @@ START_TEST(metrics_are_well_formed)
 	int samples = 0;
 
 	recorder.counters = (struct recorder_counters){.forks = 7, .execs = 8};
-	ck_assert_int_eq(status_write(&reporter, &sources, 1090 * SECOND), 0);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
 	text = strdup(read_all(metrics_path));
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		char described[100], type[20];
@@ -214,6 +223,33 @@ START_TEST(metrics_are_well_formed)
 END_TEST
 
 /* A file that cannot be written is told, and leaves nothing half done; the other one is written. */
+/* By the thread: what is put last stands there in the end, whatever was skipped. */
+START_TEST(by_the_thread)
+{
+	struct status_writer writer = {.running = false};
+	struct status status;
+
+	status_writer_stop(&writer);
+	ck_assert_int_eq(status_writer_start(&writer, &config), 0);
+	for (int i = 1; i <= 100; i++) {
+		recorder.counters.forks = (uint64_t)i;
+		status_gather(&reporter, &sources, 2000 * SECOND, &status);
+		status.refused = i % 2 ? "disk full" : NULL;
+		ck_assert_int_eq(status_writer_put(&writer, &status), 0);
+	}
+	for (int i = 0; i < 200 && access(json_path, R_OK) != 0; i++)
+		usleep(10000);
+	for (int i = 0; i < 200 && strcmp(figure("events/fork"), "100") != 0; i++)
+		usleep(10000);
+	ck_assert_str_eq(figure("events/fork"), "100");
+	config.status_file = "/nowhere/status.json";
+	for (int i = 0; i < 200 && status_writer_put(&writer, &status) != -ENOENT; i++)
+		usleep(10000);
+	ck_assert_int_eq(status_writer_put(&writer, &status), -ENOENT);
+	status_writer_stop(&writer);
+}
+END_TEST
+
 START_TEST(one_file_fails)
 {
 	char missing[] = "/nonexistent/status.json";
@@ -221,18 +257,18 @@ START_TEST(one_file_fails)
 	DIR *d;
 
 	config.status_file = missing;
-	ck_assert_int_eq(status_write(&reporter, &sources, 1090 * SECOND), -ENOENT);
+	ck_assert_int_eq(write_now(1090 * SECOND), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(read_all(metrics_path), "lineaged_info"));
 	config.status_file = json_path;
 	ck_assert_int_eq(mkdir(json_path, 0755), 0);
-	ck_assert_int_eq(status_write(&reporter, &sources, 1090 * SECOND), -EISDIR);
+	ck_assert_int_eq(write_now(1090 * SECOND), -EISDIR);
 	ck_assert_int_eq(rmdir(json_path), 0);
 	d = opendir(directory);
 	while ((entry = readdir(d)))
 		ck_assert_ptr_null(strstr(entry->d_name, ".new"));
 	closedir(d);
-	ck_assert_int_eq(status_write(&reporter, &sources, 1090 * SECOND), 0);
-	status_remove(&reporter);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	status_file_remove(&config);
 	ck_assert_int_lt(access(json_path, F_OK), 0);
 	ck_assert_int_lt(access(metrics_path, F_OK), 0);
 }
@@ -241,8 +277,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		says_what_it_is,   writes_when_it_is_time,  rates_of_a_minute,
-		lag_of_what_waits, metrics_are_well_formed, one_file_fails,
+		says_what_it_is, writes_when_it_is_time,  rates_of_a_minute, lag_of_what_waits,
+		by_the_thread,	 metrics_are_well_formed, one_file_fails,
 	};
 	Suite *suite = suite_create("status");
 	TCase *tcase = tcase_create("status");
