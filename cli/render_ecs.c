@@ -163,7 +163,7 @@ static int put_process(struct ecs *e, bool ended)
 
 static void put_container(struct json *json, const struct cgroup *g)
 {
-	if (!g)
+	if (!g || (!g->container_id && !g->container_name))
 		return;
 	json_object_begin(json, "container");
 	json_maybe_text(json, "id", g->container_id);
@@ -175,7 +175,11 @@ static void put_container(struct json *json, const struct cgroup *g)
 		json_object_end(json);
 	}
 	json_object_end(json);
-	if (!g->pod_uid && !g->pod_name)
+}
+
+static void put_pod(struct json *json, const struct cgroup *g)
+{
+	if (!g || (!g->pod_uid && !g->pod_name))
 		return;
 	json_object_begin(json, "orchestrator");
 	json_text(json, "type", "kubernetes");
@@ -221,6 +225,7 @@ static int put_document(struct ecs *e, int64_t unix_ns, const char *action, cons
 	r = put_process(e, ended);
 	put_id(e->json, "user", e->context->euid);
 	put_container(e->json, e->context->container);
+	put_pod(e->json, e->context->container);
 	put_own(e, provenance, ended);
 	json_object_end(e->json);
 	json_newline(e->json);
@@ -239,7 +244,7 @@ static int put_failures(struct ecs *e)
 		e->image = failures[i].image;
 		json_object_begin(e->json, NULL);
 		entity_json_time(e->json, "@timestamp", failures[i].unix_ns);
-		put_event(e, "exec", "change", true);
+		put_event(e, "exec", "info", true);
 		json_object_begin(e->json, "error");
 		json_text(e->json, "code", name ? name : "unknown");
 		json_object_end(e->json);
@@ -278,7 +283,7 @@ static int put_images(struct ecs *e)
 			  : x->image && x->image->comm ? x->image->comm
 						       : process_comm(p);
 		r = put_document(e, x->unix_ns == UNKNOWN ? p->start_unix_ns : x->unix_ns, "exec",
-				 "change", x->provenance);
+				 "start", x->provenance);
 	}
 	return r;
 }

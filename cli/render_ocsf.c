@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open Cybersecurity Schema Framework 1.3, class process_activity (1007): one event per line. Each
+ * Open Cybersecurity Schema Framework 1.5, class process_activity (1007): one event per line. Each
  * image of a process is a Launch, as is the birth of one that never called exec; each end is a
  * Terminate. Times are milliseconds, and exact beside it in *_dt. The last line says what may be
  * missing.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,19 @@
 #include "cli/render.h"
 #include "schema/cleanup.h"
 
-#define OCSF_VERSION "1.3.0"
+/* The first that has device.boot_uid. */
+#define OCSF_VERSION "1.5.0"
 
 enum activity { LAUNCH = 1, TERMINATE = 2 };
 
+/* From begin to end. */
+struct output {
+	struct json json;
+	int64_t last_unix_ns; /* the latest time told: the same question gives the same bytes */
+};
+
 struct ocsf {
+	struct output *output;
 	struct json *json;
 	const struct process *p, *parent;
 	const struct context *context;
@@ -42,7 +51,7 @@ static void put_metadata(struct json *json)
 	json_text(json, NULL, "container");
 	json_text(json, NULL, "datetime");
 	json_text(json, NULL, "host");
-	json_text(json, NULL, "linux");
+	json_text(json, NULL, "linux/linux_users");
 	json_array_end(json);
 	json_object_begin(json, "product");
 	json_text(json, "name", "lineaged");
@@ -92,15 +101,29 @@ static void put_file(struct json *json, const struct text *exe)
 	json_object_end(json);
 }
 
+/* Of a static pod it is a hash, which the schema does not take. */
+static bool is_uuid(const char *text)
+{
+	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t i;
+
+	for (i = 0; shape[i] && text[i]; i++) {
+		if (shape[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return !shape[i] && !text[i];
+}
+
 static void put_container(struct json *json, const struct cgroup *g)
 {
-	if (!g)
+	if (!g || (!g->container_id && !g->container_name))
 		return;
 	json_object_begin(json, "container");
 	json_maybe_text(json, "uid", g->container_id);
 	json_maybe_text(json, "name", g->container_name);
 	json_maybe_text(json, "runtime", g->runtime);
-	json_maybe_text(json, "pod_uuid", g->pod_uid);
+	if (g->pod_uid && is_uuid(g->pod_uid))
+		json_text(json, "pod_uuid", g->pod_uid);
 	if (g->image_name) {
 		json_object_begin(json, "image");
 		json_text(json, "name", g->image_name);
@@ -179,6 +202,24 @@ static void put_own(struct ocsf *e, enum provenance provenance, enum activity ac
 	json_object_end(json);
 }
 
+/* Who started it; an end is its own, whoever may have sent a signal. */
+static int put_actor(struct ocsf *e, enum activity activity)
+{
+	const struct process *actor = activity == TERMINATE ? e->p : e->parent;
+	int r = 0;
+
+	json_object_begin(e->json, "actor");
+	if (actor) {
+		r = put_related(e->json, "process", actor);
+	} else if (e->context->uid != UNKNOWN) {
+		put_user(e->json, e->context->uid);
+	} else {
+		json_text(e->json, "app_name", "unknown");
+	}
+	json_object_end(e->json);
+	return r;
+}
+
 static int put_event(struct ocsf *e, int64_t unix_ns, enum activity activity,
 		     enum provenance provenance)
 {
@@ -197,11 +238,11 @@ static int put_event(struct ocsf *e, int64_t unix_ns, enum activity activity,
 	json_text(json, "severity", "Informational");
 	json_int(json, "severity_id", 1);
 	put_time(json, "time", "time_dt", unix_ns);
+	if (unix_ns > e->output->last_unix_ns)
+		e->output->last_unix_ns = unix_ns;
 	put_metadata(json);
 	put_device(json, p->boot);
-	json_object_begin(json, "actor");
-	r = e->parent ? put_related(json, "process", e->parent) : 0;
-	json_object_end(json);
+	r = put_actor(e, activity);
 	if (r == 0)
 		r = put_process(e, activity);
 	if (activity == TERMINATE && p->status != UNKNOWN && (p->status & 127) == 0)
@@ -214,12 +255,14 @@ static int put_event(struct ocsf *e, int64_t unix_ns, enum activity activity,
 
 static int ocsf_begin(struct writer *w, const struct answer *a)
 {
-	struct json *json = calloc(1, sizeof(*json));
+	struct output *output = calloc(1, sizeof(*output));
 
-	if (!json)
+	if (!output)
 		return -ENOMEM;
-	json_begin(json, w->out, 0);
-	w->state = json;
+	json_begin(&output->json, w->out, 0);
+	if (a->since_unix_ns != UNKNOWN)
+		output->last_unix_ns = a->since_unix_ns;
+	w->state = output;
 	return 0;
 }
 
@@ -248,8 +291,10 @@ static int put_launches(struct ocsf *e)
 static int ocsf_process(struct writer *w, const struct node *n)
 {
 	const struct process *p = n->process;
+	struct output *output = w->state;
 	struct ocsf e = {
-		.json = w->state,
+		.output = output,
+		.json = &output->json,
 		.p = p,
 		.context = p->context,
 		.image = p->image,
@@ -272,7 +317,8 @@ static int ocsf_process(struct writer *w, const struct node *n)
 /* A base event: no class of the framework is about what was not seen. */
 static int ocsf_end(struct writer *w)
 {
-	struct json *json = w->state;
+	struct output *output = w->state;
+	struct json *json = &output->json;
 	int r;
 
 	json_object_begin(json, NULL);
@@ -282,6 +328,7 @@ static int ocsf_end(struct writer *w)
 	json_int(json, "activity_id", 0);
 	json_int(json, "type_uid", 0);
 	json_int(json, "severity_id", 1);
+	put_time(json, "time", "time_dt", output->last_unix_ns);
 	json_text(json, "message",
 		  is_complete(w->answer->completeness) ? "complete" : "incomplete");
 	put_metadata(json);
@@ -292,7 +339,7 @@ static int ocsf_end(struct writer *w)
 	json_newline(json);
 	r = json_flush(json);
 	json_deinit(json);
-	free(json);
+	free(output);
 	w->state = NULL;
 	return r;
 }

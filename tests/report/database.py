@@ -170,6 +170,9 @@ def hostile(path):
     d.context(1, 0, 1)
     d.context(2, 1000, 1, 34819)
     d.context(3, 1000, 2)
+    # A pod whose containers have no name here.
+    d.cgroup(3, "/kubepods/pod1", None, None, None, None, "01234567-89ab-cdef-0123-456789abcdef", nasty, nasty)
+    d.context(4, 1000, 3)
     top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]))
     shell = d.process(200, 10 * SECOND, top, d.image("/bin/bash", ["-bash"]), context=2)
     d.failure(shell, 11 * SECOND, d.image("/no/such\n<b>", ["no\u202esuch"]), 2)
@@ -179,6 +182,7 @@ def hostile(path):
                       comm=word, cwd="/home/" + word)
         d.earlier_image(p, (20 + i) * SECOND + 1000, d.image("/usr/bin/env", ["env", word]))
         d.process(400 + i, (20 + i) * SECOND + 2000, p, image, 1000, inherited=True)
+    d.process(499, 59 * SECOND, shell, d.image("/pause", ["/pause"]), SECOND, 0, 4)
     image = d.image(b"/tmp/\xff\xfe", ["a", b"\xff\xc0\x80", b"\xed\xa0\x80"])
     d.process(500, 60 * SECOND, shell, image, SECOND, cwd=b"/\x80")
     d.lose(70 * SECOND, 80 * SECOND, 12)

@@ -120,7 +120,7 @@ def check_ecs(question):
     for e in events:
         expect("ecs: kind", e["event"]["kind"] == "event" and e["event"]["category"] == ["process"])
         expect("ecs: action and type", (e["event"]["action"], e["event"]["type"]) in
-               (("fork", ["start"]), ("exec", ["change"]), ("end", ["end"])))
+               (("fork", ["start"]), ("exec", ["info" if e["event"]["outcome"] == "failure" else "start"]), ("end", ["end"])))
         expect("ecs: entity_id", re.fullmatch("[a-z2-7]{26}", e["process"]["entity_id"]))
         ids[e["process"]["entity_id"]] = e["process"]["pid"]
     expect("ecs: entity ids tell processes apart", len(set(ids.values())) == len(ids) >= 49)
