@@ -195,13 +195,13 @@ static int open_wal(const char *database)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
+/*
+ * Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
+ * Where the whole database may take 4 MiB only that is less than what is worthwhile elsewhere.
  */
 static uint64_t mark_pages(const struct checkpoint *c)
 {
-	uint64_t pages = c->options.wal_max_bytes / 2 / PAGE_BYTES;
-
-	return pages > WORTHWHILE_PAGES ? pages : WORTHWHILE_PAGES;
+	return c->options.wal_max_bytes / 2 / PAGE_BYTES;
 }
 
 static void look(struct worker *w)

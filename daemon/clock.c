@@ -21,6 +21,11 @@ uint64_t clock_monotonic_ns(void)
 	return (uint64_t)read_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_cpu_ns(void)
+{
+	return (uint64_t)read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t clock_read_offset(void)
 {
 	int64_t best = 0, width = INT64_MAX;

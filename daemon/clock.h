@@ -20,6 +20,8 @@ struct clock_state {
 
 uint64_t clock_boot_ns(void);
 uint64_t clock_monotonic_ns(void);
+/* Of the processor, by this thread. */
+uint64_t clock_cpu_ns(void);
 
 /* CLOCK_REALTIME - CLOCK_BOOTTIME, now. */
 int64_t clock_read_offset(void);

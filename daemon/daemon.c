@@ -232,7 +232,7 @@ static int drain(struct daemon *d)
 		r = batch(d);
 		checkpoint_turn(&d->checkpoint, d->recorder.store.log_pages);
 		now = clock_monotonic_ns();
-	} while (r > 0 && now - began < DRAIN_NS);
+	} while (r > 0 && now - began < DRAIN_NS && !upkeep_is_urgent(&d->upkeep));
 	if (held)
 		d->last_event_ns = now;
 	if (r < 0)

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include "daemon/clock.h"
 #include "schema/cleanup.h"
@@ -27,6 +26,8 @@
 /* Pages per call: one may have to be searched for in the whole list of free pages. */
 #define VACUUM_PAGES 4
 
+#define WAL_FRAME_HEADER_BYTES 24
+
 #define CURSOR "retain_cursor"
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -40,7 +41,7 @@ static uint64_t most(uint64_t a, uint64_t b)
 }
 
 int retain_init(struct retain *r, const struct config *config, struct store *store,
-		struct intern *intern, struct book *book, const struct checkpoint *checkpoint)
+		struct intern *intern, struct book *book, struct checkpoint *checkpoint)
 {
 	char limit[64];
 	int result;
@@ -54,6 +55,9 @@ int retain_init(struct retain *r, const struct config *config, struct store *sto
 		.zone = -1,
 		.rows = RETAIN_ROWS_MIN,
 		.step_ns = RETAIN_STEP_NS,
+		.turn = checkpoint_turn,
+		.clock_ns = clock_monotonic_ns,
+		.cpu_ns = clock_cpu_ns,
 		.limits = {.limit_bytes = UINT64_MAX, .cap_pages = INT64_MAX},
 	};
 	result = store_retain_open(&r->sql, store);
@@ -102,12 +106,18 @@ static uint64_t limit_of_filesystem(const struct config *config, uint64_t use)
 	return most(allowed, least(RETAIN_MIN_USE, all / 8));
 }
 
+/* What is in the log, whatever its file has once grown to. */
+static uint64_t log_bytes(const struct retain *r)
+{
+	return r->store->log_pages * ((uint64_t)r->limits.size.page_bytes + WAL_FRAME_HEADER_BYTES);
+}
+
 /* Then pruning would make the log longer and nothing shorter. */
 static bool is_held_by_reader(const struct retain *r)
 {
-	uint64_t since = r->checkpoint ? atomic_load(&r->checkpoint->wal_pinned_ns) : 0;
+	uint64_t since = atomic_load(&r->checkpoint->wal_pinned_ns);
 
-	return since && r->limits.wal_bytes > r->config->wal_max_bytes &&
+	return since && log_bytes(r) > r->config->wal_max_bytes &&
 	       clock_boot_ns() - since > HELD_NS;
 }
 
@@ -267,7 +277,7 @@ static int vacuum_step(struct retain *r, uint64_t until_ns)
 	while (result == 0 && pages_to_give_back(r) > 0) {
 		int64_t before = r->limits.size.pages;
 
-		if (clock_monotonic_ns() >= until_ns || changed >= r->rows)
+		if (r->clock_ns() >= until_ns || changed >= r->rows)
 			return 1;
 		result = store_retain_vacuum(&r->sql, VACUUM_PAGES);
 		if (result == 0)
@@ -351,14 +361,6 @@ static int fail(struct retain *r, const struct position *before, int error)
 	return error;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /*
  * Rows to change, so that step and commit together take what they should. By time of the processor:
  * when others have it, shorter steps would only be more of them.
@@ -394,7 +396,7 @@ static enum retain_phase phase_of_step(const struct retain *r)
 int retain_step(struct retain *r, uint64_t now_boot_ns)
 {
 	const struct position before = {r->cursor, r->removed, r->quota, r->counters};
-	uint64_t began = clock_monotonic_ns(), began_cpu = cpu_ns();
+	uint64_t began = r->clock_ns(), began_cpu = r->cpu_ns();
 	enum retain_phase phase;
 	int result = 0, more;
 
@@ -413,49 +415,84 @@ int retain_step(struct retain *r, uint64_t now_boot_ns)
 	/* A checkpoint has the lock: another time. */
 	if (result == SCHEMA_E_BUSY)
 		return 0;
-	more = result < 0 ? result : phases[phase].step(r, began + r->step_ns);
+	/* The commit takes the rest. */
+	more = result < 0 ? result : phases[phase].step(r, began + r->step_ns / 4 * 3);
 	if (more >= 0 && phase != RETAIN_MARK)
 		result = store_retain_commit(&r->sql);
 	if (more < 0 || result < 0)
 		return fail(r, &before, more < 0 ? more : result);
 	if (more == 0 && phase == r->phase)
 		phases[phase].end(r);
-	adjust(r, phase, clock_monotonic_ns() - began, cpu_ns() - began_cpu);
+	adjust(r, phase, r->clock_ns() - began, r->cpu_ns() - began_cpu);
 	return 1;
 }
 
-/* Time for steps, for so much time of the recorder. */
-static uint64_t share(const struct retain *r, uint64_t spent_ns)
+/* What has to become shorter: the rows, or a file that is longer than it may be. */
+static int64_t level_pages(const struct retain *r)
 {
 	const struct retain_limits *l = &r->limits;
 
-	if (l->cap_pages == INT64_MAX || r->held || used_pages(r) <= RETAIN_HIGH(l->cap_pages))
+	return l->size.pages > l->cap_pages ? l->size.pages : used_pages(r);
+}
+
+bool retain_is_urgent(const struct retain *r)
+{
+	const struct retain_limits *l = &r->limits;
+
+	return l->cap_pages != INT64_MAX && !r->held && !r->stuck && level_pages(r) > l->cap_pages;
+}
+
+/* The thread that empties it is behind. */
+static bool is_log_long(const struct retain *r)
+{
+	return log_bytes(r) > RETAIN_LOG(r->config->wal_max_bytes);
+}
+
+/*
+ * Time for steps, for so much time of the recorder: a quarter of it at the mark, about twice as
+ * much at the limit. What is then still not enough, since removing costs more than adding on this
+ * machine, becomes enough within the next few parts in a hundred: a flood is slowed down, and what
+ * the ring cannot take meanwhile is counted, but the limit holds.
+ */
+static uint64_t share(const struct retain *r, uint64_t spent_ns)
+{
+	const struct retain_limits *l = &r->limits;
+	double room, over, times;
+
+	if (l->cap_pages == INT64_MAX || r->held || level_pages(r) <= RETAIN_HIGH(l->cap_pages))
 		return 0;
-	/* The log is what grows: it has to be emptied first, and pruning makes it longer. */
-	if (l->wal_bytes > 2 * r->config->wal_max_bytes)
-		return 0;
-	if (used_pages(r) > l->cap_pages - l->cap_pages / 64)
-		return spent_ns + spent_ns / 2;
-	return l->wal_bytes > r->config->wal_max_bytes ? 0 : spent_ns / 4;
+	room = (double)(l->cap_pages - RETAIN_HIGH(l->cap_pages)) + 1;
+	over = (double)(level_pages(r) - RETAIN_HIGH(l->cap_pages)) / room;
+	times = 0.25 + 2 * over + (over > 1 ? 32 * (over - 1) : 0);
+	if (times > RETAIN_SHARE_MOST)
+		times = RETAIN_SHARE_MOST;
+	/* The log comes first where it is long already: pruning makes it longer. */
+	if (is_log_long(r) && times > 1)
+		times = 1;
+	return least((uint64_t)((double)spent_ns * times), RETAIN_RUN_NS);
 }
 
 int retain_run(struct retain *r, uint64_t now_boot_ns, uint64_t spent_ns, bool idle)
 {
-	uint64_t began = clock_monotonic_ns(), budget;
+	uint64_t began = r->clock_ns(), budget;
 	int result = look_at_limits(r);
+	bool was_long;
 
 	if (result < 0)
 		return result;
 	budget = share(r, spent_ns);
 	if (!idle && budget == 0 && now_boot_ns < r->next_look_ns)
 		return r->phase != RETAIN_IDLE;
-	if (budget == 0 && r->phase != RETAIN_MARK &&
-	    r->limits.wal_bytes > r->config->wal_max_bytes)
+	was_long = is_log_long(r);
+	/* No hurry. But it is a commit that begins a log anew, after all of it has been copied. */
+	if (budget == 0 && was_long && now_boot_ns - r->stepped_ns < LOOK_NS)
 		return 0;
+	r->stepped_ns = now_boot_ns;
 	r->step_ns = most(RETAIN_STEP_NS, least(budget, RETAIN_STEP_BUSY_NS));
-	do
+	do {
 		result = retain_step(r, now_boot_ns);
-	while (result > 0 && clock_monotonic_ns() - began < budget);
+		r->turn(r->checkpoint, r->store->log_pages);
+	} while (result > 0 && r->clock_ns() - began < budget && (was_long || !is_log_long(r)));
 	r->step_ns = RETAIN_STEP_NS;
 	return result;
 }

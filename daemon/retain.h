@@ -46,8 +46,16 @@
 #define RETAIN_STEP_BUSY_NS 10000000ULL
 /* Longer ones are counted. */
 #define RETAIN_STEP_LONG_NS 5000000ULL
-#define RETAIN_ROWS_MIN	    32
-#define RETAIN_ROWS_MAX	    4096
+/*
+ * A run: at most so many times what the recorder has worked, however far above the limit, and at
+ * most so long. The default ring takes several times that of a flood.
+ */
+#define RETAIN_SHARE_MOST 16
+#define RETAIN_RUN_NS	  200000000ULL
+/* A run ends when the log has come to this. */
+#define RETAIN_LOG(max_bytes) ((max_bytes) / 4 * 3)
+#define RETAIN_ROWS_MIN	      32
+#define RETAIN_ROWS_MAX	      4096
 /* A process that has just ended may still be named by a record that crosses on another CPU. */
 #define RETAIN_GRACE_NS 2000000000LL
 /* Earlier images and failed execs that a process which stays may keep, each. */
@@ -96,14 +104,19 @@ struct retain {
 	struct store *store;
 	struct intern *intern;
 	struct book *book;
-	const struct checkpoint *checkpoint;
+	struct checkpoint *checkpoint;
 	struct store_retain sql;
+	/* After each step, with the length of the log; checkpoint_turn() */
+	void (*turn)(struct checkpoint *checkpoint, uint64_t log_pages);
+	uint64_t (*clock_ns)(void); /* what a step takes; a test may put in others */
+	uint64_t (*cpu_ns)(void);   /* the same, of the processor */
 
 	enum retain_phase phase;
 	struct retain_limits limits;
 	struct retain_counters counters;
 	uint64_t now_boot_ns;
 	uint64_t next_look_ns; /* boot time: nothing to do before */
+	uint64_t stepped_ns;   /* boot time: the last run */
 	uint64_t next_age_ns;  /* boot time: nothing will have expired before */
 	bool by_size, by_age;  /* why it prunes */
 	bool held;	       /* a reader keeps the log: pruning would only make it longer */
@@ -132,11 +145,11 @@ struct retain {
 };
 
 /*
- * config must stay. store, intern and book are the recorder's, and open. checkpoint, which need not
- * run yet, tells when a reader keeps the log; may be NULL.
+ * config must stay. store, intern and book are the recorder's, and open. checkpoint need not run
+ * yet: it tells when a reader keeps the log, and gets its turn after each step.
  */
 int retain_init(struct retain *r, const struct config *config, struct store *store,
-		struct intern *intern, struct book *book, const struct checkpoint *checkpoint);
+		struct intern *intern, struct book *book, struct checkpoint *checkpoint);
 void retain_deinit(struct retain *r);
 
 /* One step. 1: more to do; 0: nothing for now; negative: rolled back, tried again in a second. */
@@ -144,10 +157,13 @@ int retain_step(struct retain *r, uint64_t now_boot_ns);
 
 /*
  * Steps for as long as is due after the recorder has worked for spent_ns: none while there is room,
- * a fifth of the time above the mark, more than half of it at the limit. At least one if idle.
- * Returns as retain_step().
+ * a fifth of the time above the mark, two thirds of it at the limit, and above that more and more.
+ * At least one if idle. Returns as retain_step().
  */
 int retain_run(struct retain *r, uint64_t now_boot_ns, uint64_t spent_ns, bool idle);
+
+/* Above the limit: the recorder should work in short turns until that is over. */
+bool retain_is_urgent(const struct retain *r);
 
 /* Why it does what it does, in a word or two: "idle", "pruning by size", "held by a reader". */
 const char *retain_state(const struct retain *r);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "daemon/clock.h"
 #include "schema/cleanup.h"
 
 /* Read at once; each is some 150 bytes. */
@@ -140,7 +139,7 @@ static int visit_candidates(struct retain *r, uint64_t until_ns)
 {
 	int result = 0;
 
-	while (result == 0 && r->candidates_count > 0 && clock_monotonic_ns() < until_ns) {
+	while (result == 0 && r->candidates_count > 0 && r->clock_ns() < until_ns) {
 		/* The newest first: it may free its own parent. */
 		int64_t id = r->candidates[--r->candidates_count];
 		struct retain_row row;
@@ -202,8 +201,8 @@ static bool is_over(const struct retain *r, int64_t quota, uint64_t until_ns)
 	int64_t removed = quota - r->quota;
 
 	return removed >= r->rows ||
-	       (removed >= RETAIN_ROWS_MIN / 2 && clock_monotonic_ns() >= until_ns) ||
-	       clock_monotonic_ns() >= until_ns + RETAIN_STEP_NS;
+	       (removed >= RETAIN_ROWS_MIN / 2 && r->clock_ns() >= until_ns) ||
+	       r->clock_ns() >= until_ns + RETAIN_STEP_NS;
 }
 
 int retain_prune_step(struct retain *r, uint64_t until_ns)

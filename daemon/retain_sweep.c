@@ -11,8 +11,6 @@
  */
 #include "daemon/retain.h"
 
-#include "daemon/clock.h"
-
 /* Rows between two looks at the clock. */
 #define CHUNK 64
 
@@ -27,7 +25,7 @@ static bool keep(void *userdata, enum retain_table table, int64_t id)
 {
 	struct retain *r = userdata;
 
-	return idset_has(&r->used[table], id);
+	return id >= r->below[table] || idset_has(&r->used[table], id);
 }
 
 static struct dictionary *dictionary_of(struct retain *r, enum retain_table table)
@@ -85,7 +83,7 @@ int retain_mark_step(struct retain *r, uint64_t until_ns)
 	while (result == 0 && r->source < RETAIN_SOURCES) {
 		int64_t count = 0;
 
-		if (clock_monotonic_ns() >= until_ns)
+		if (r->clock_ns() >= until_ns)
 			return 1;
 		result = store_retain_references(&r->sql, r->source, &r->mark_cursor, CHUNK, &count,
 						 refer, r);
@@ -119,14 +117,15 @@ int retain_sweep_step(struct retain *r, uint64_t until_ns)
 	while (result == 0 && r->table < RETAIN_TABLES) {
 		int64_t seen = 0, removed = 0;
 
-		if (clock_monotonic_ns() >= until_ns || changed >= r->rows)
+		if (r->clock_ns() >= until_ns || changed >= r->rows)
 			return 1;
 		if (r->mark_cursor == 0 && !begin_table(r)) {
 			r->counters.sweeps_failed++;
 			return 0;
 		}
-		result = store_retain_sweep(&r->sql, r->table, &r->mark_cursor, r->below[r->table],
-					    CHUNK, &sweep, &seen, &removed);
+		/* The newest row that was there stays, so what it refers to does. */
+		result = store_retain_sweep(&r->sql, r->table, &r->mark_cursor,
+					    r->below[r->table] + 1, CHUNK, &sweep, &seen, &removed);
 		changed += removed;
 		r->counters.rows += (uint64_t)removed;
 		if (result == 0 && seen < CHUNK) {

@@ -10,7 +10,7 @@
 #define REPEAT_NS (3600 * NS_PER_S)
 
 void upkeep_init(struct upkeep *u, const struct config *config, struct recorder *recorder,
-		 const struct checkpoint *checkpoint)
+		 struct checkpoint *checkpoint)
 {
 	int r;
 
@@ -70,6 +70,20 @@ static void say_state(struct upkeep *u)
 			    u->config->database);
 }
 
+bool upkeep_is_urgent(const struct upkeep *u)
+{
+	return u->retains && retain_is_urgent(&u->retain);
+}
+
+static void set_batch(struct upkeep *u)
+{
+	uint64_t most = u->config->batch_max;
+
+	if (upkeep_is_urgent(u) && most > UPKEEP_BATCH_URGENT)
+		most = UPKEEP_BATCH_URGENT;
+	u->recorder->options.batch_max = most;
+}
+
 bool upkeep_run(struct upkeep *u, uint64_t spent_ns, bool idle)
 {
 	int r;
@@ -78,6 +92,7 @@ bool upkeep_run(struct upkeep *u, uint64_t spent_ns, bool idle)
 	if (!u->retains || u->recorder->stale)
 		return false;
 	r = retain_run(&u->retain, clock_boot_ns(), spent_ns, idle);
+	set_batch(u);
 	say_state(u);
 	return r > 0;
 }

@@ -13,11 +13,14 @@
 
 /* Between two steps of retention while there is nothing else to do: a third of one processor. */
 #define UPKEEP_PAUSE_NS (10ULL * 1000 * 1000)
+/* Events per transaction while the database is above its limit: some 20 ms, so that steps of
+ * retention come often enough. */
+#define UPKEEP_BATCH_URGENT 2000
 
 struct upkeep {
 	const struct config *config;
 	struct recorder *recorder;
-	const struct checkpoint *checkpoint;
+	struct checkpoint *checkpoint;
 	struct retain retain;
 	bool retains; /* retain is open */
 	struct status_reporter status;
@@ -29,7 +32,7 @@ struct upkeep {
 
 /* Once. recorder and checkpoint are the daemon's; neither needs to be open. */
 void upkeep_init(struct upkeep *u, const struct config *config, struct recorder *recorder,
-		 const struct checkpoint *checkpoint);
+		 struct checkpoint *checkpoint);
 /* After recorder_open() and before recorder_close(). */
 int upkeep_open(struct upkeep *u);
 void upkeep_close(struct upkeep *u);
@@ -43,6 +46,9 @@ void upkeep_stop(struct upkeep *u);
  * is more to do, call again in UPKEEP_PAUSE_NS.
  */
 bool upkeep_run(struct upkeep *u, uint64_t spent_ns, bool idle);
+
+/* The database is above its limit: after each batch, retention should have its turn. */
+bool upkeep_is_urgent(const struct upkeep *u);
 
 /* Once per second. */
 void upkeep_tick(struct upkeep *u);

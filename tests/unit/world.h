@@ -25,7 +25,8 @@ struct world {
 	struct book book;
 	struct retain retain;
 	struct checkpoint checkpoint;
-	sqlite3 *log; /* NULL, or empties the log as soon as it is half as long as it may be */
+	sqlite3 *log; /* empties the log when it is half as long as it may be, like the thread */
+	uint64_t cost_ns; /* what the recorder works per process; see world_clock() */
 	uint64_t now, random, spawned, pid_max;
 	uint64_t next_seq[CPUS];
 	int64_t unseen[CPUS];
@@ -50,10 +51,21 @@ void world_run_image(struct world *w, struct process *p);
 void world_end_process(struct world *w, struct process *p);
 void world_commit(struct world *w);
 
+/* retain_init(), in this world. */
+void world_retain(struct world *w);
+/*
+ * So long does a row of retention take by its clock (or 64 that are only read), and so long one of
+ * the recorder; 0: what it takes. So what is done is the same on each machine. At first 20 us each.
+ */
+void world_clock(struct world *w, uint64_t row_ns, uint64_t cost_ns);
+
 /* So many more processes, so many per transaction. flood: the recorder is never idle. */
 void world_history(struct world *w, uint64_t processes, unsigned int batch, bool flood);
 /* Retention until it has nothing to do. */
 void world_settle(struct world *w);
+
+/* So that files show what is in them. */
+void world_checkpoint(struct world *w);
 
 int64_t world_number(const struct world *w, const char *sql);
 /* Of the database or, with a suffix, of its log. */
