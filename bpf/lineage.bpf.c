@@ -2,11 +2,11 @@
 /*
  * fork, exec and exit of processes, as the kernel sees them.
  *
- * Three tp_btf programs and a task iterator. Each takes a sequence number before anything can fail,
- * notes the event in process_cache, and sends a ring record reserved at the size that it needs.
- * There is no scratch memory: programs may be preempted, and shared scratch would silently mix two
- * events. Threads never get beyond the first lines. Nothing here waits, and nothing is dropped
- * uncounted.
+ * Three tp_btf programs and a task iterator; failed execs are in failure.bpf.h. Each takes a
+ * sequence number before anything can fail, notes the event in process_cache, and sends a ring
+ * record reserved at the size that it needs. There is no scratch memory: programs may be preempted,
+ * and shared scratch would silently mix two events. Threads never get beyond the first lines.
+ * Nothing here waits, and nothing is dropped uncounted.
  *
  * See README.md for why these hooks and not others.
  */
@@ -27,6 +27,8 @@
 #include "path.bpf.h"
 #include "cgroup.bpf.h"
 #include "cache.bpf.h"
+#include "send.bpf.h"
+#include "failure.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -37,37 +39,6 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile __u64 page_kib = 4;
 /* Set by the loader: longest argv prefix to send. */
 const volatile __u32 args_max = LINEAGE_ARGS_MAX;
-
-/*
- * The reader sleeps until it is woken or its interval is over, and says so in need_wake. Waking is
- * the dearest thing that could be done here (an interrupt to another CPU), so at most once per
- * sleep.
- */
-static __always_inline __u64 wake_flags(void)
-{
-	struct lineage_control *ctl = control_get();
-
-	if (!ctl || !ctl->need_wake ||
-	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < ctl->wake_bytes)
-		return BPF_RB_NO_WAKEUP;
-	ctl->need_wake = 0;
-	return BPF_RB_FORCE_WAKEUP;
-}
-
-static __always_inline void header_fill(struct lineage_header *h, __u16 kind, __u64 seq,
-					__u64 boot_ns)
-{
-	h->kind = kind;
-	h->cpu = bpf_get_smp_processor_id();
-	h->seq = seq;
-	h->boot_ns = boot_ns;
-}
-
-static __always_inline void lost(struct lineage_counters *c, __u32 kind)
-{
-	count(&c->lost[kind]);
-	c->last_lost_boot_ns = bpf_ktime_get_boot_ns();
-}
 
 /*
  * Whether the main program has seen this event, for a spare one (see "Spare programs" in

@@ -32,6 +32,8 @@
 #define LINEAGE_CACHE_ARGS_LEN 96
 /* Longest argv prefix that one exec record carries. */
 #define LINEAGE_ARGS_MAX 32768
+/* The same of a failed exec, which the asked-for program has never seen. */
+#define LINEAGE_FAILURE_ARGS_MAX 4096
 /* Components that a path walk follows before it says "truncated". */
 #define LINEAGE_PATH_COMPONENTS 128
 /* Longest path, its separators counted: the kernel's PATH_MAX. */
@@ -63,6 +65,8 @@
 #define LINEAGE_NAMES_SHORTENED	   (1u << 10) /* a path component could only be read in part */
 #define LINEAGE_KERNEL_THREAD	   (1u << 11) /* snapshot: no user memory */
 #define LINEAGE_FILENAME_TRUNCATED (1u << 12)
+#define LINEAGE_ARGS_CUT	   (1u << 13) /* failed exec: only the beginning was kept */
+#define LINEAGE_ARGS_UNCOUNTED	   (1u << 14) /* failed exec: there is more than was counted */
 
 /* lineage_process.state */
 #define LINEAGE_STATE_FORKED 1
@@ -143,6 +147,27 @@ struct lineage_exec {
 	__u16 exe_length, cwd_length;
 	__u16 filename_length, interp_length;
 	__u32 pad;
+	char data[];
+};
+
+/*
+ * An execve or execveat call that failed. The process is the caller's, whichever of its threads
+ * called. data begins with filename_length bytes of filename as asked, with its NUL; at
+ * args_offset, args_length bytes of argv. args_count and args_total are the true ones unless flags
+ * say LINEAGE_ARGS_UNCOUNTED: then, what was seen of them.
+ */
+struct lineage_exec_failure {
+	struct lineage_header header;
+	__u32 error;	 /* errno */
+	__u32 flags;	 /* LINEAGE_FILENAME_TRUNCATED, LINEAGE_ARGS_* */
+	__s32 directory; /* what a relative filename of execveat starts from; else AT_FDCWD */
+	__u32 args_count;
+	__u32 args_total;
+	__u32 args_length;
+	__u32 args_offset; /* from the start of data */
+	__u32 filename_length;
+	char comm[LINEAGE_COMM_LEN]; /* the caller's, which stays */
+	__u64 pad;
 	char data[];
 };
 
@@ -269,6 +294,7 @@ _Static_assert(sizeof(struct lineage_header) == 40, "lineage_header");
 _Static_assert(sizeof(struct lineage_ids) == 112, "lineage_ids");
 _Static_assert(sizeof(struct lineage_fork) % 8 == 0, "lineage_fork");
 _Static_assert(sizeof(struct lineage_exec) % 8 == 0, "lineage_exec");
+_Static_assert(sizeof(struct lineage_exec_failure) % 8 == 0, "lineage_exec_failure");
 _Static_assert(sizeof(struct lineage_exit) % 8 == 0, "lineage_exit");
 _Static_assert(sizeof(struct lineage_cgroup) % 8 == 0, "lineage_cgroup");
 _Static_assert(sizeof(struct lineage_snapshot) % 8 == 0, "lineage_snapshot");

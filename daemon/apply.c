@@ -260,6 +260,47 @@ static int apply_exec(struct recorder *r, const void *bytes)
 	return 0;
 }
 
+static int failure_image(struct recorder *r, const struct decode_failure *d, int64_t *ret_id)
+{
+	const struct lineage_exec_failure *f = d->failure;
+	char filename[DECODE_FILENAME_SIZE];
+	struct intern_image ii = {
+		.args = d->args,
+		.args_count = d->args.bytes ? (int64_t)f->args_count : ROW_NONE,
+		.args_total = f->args_total,
+		.flags = f->flags,
+	};
+
+	if (d->filename.bytes)
+		ii.filename =
+			(struct decode_string){filename, decode_failure_filename(d, filename)};
+	/* How much more there is, nobody has counted. */
+	if (f->flags & LINEAGE_ARGS_UNCOUNTED)
+		ii.args_total++;
+	memcpy(ii.comm, f->comm, sizeof(ii.comm));
+	return intern_image(&r->intern, &ii, ret_id);
+}
+
+static int apply_failure(struct recorder *r, const void *bytes)
+{
+	struct decode_failure d;
+	struct store_failure row;
+	int result;
+
+	decode_failure(bytes, &d);
+	r->counters.exec_failures++;
+	row = (struct store_failure){
+		.boot_ns = d.failure->header.boot_ns,
+		.cpu = d.failure->header.cpu,
+		.seq = (int64_t)d.failure->header.seq,
+		.error = d.failure->error,
+	};
+	result = process_id_of(r, &d.failure->header.process, &row.process_id);
+	if (result == 0)
+		result = failure_image(r, &d, &row.image);
+	return result < 0 ? result : store_failure(&r->store, &row);
+}
+
 static uint64_t at_most(uint64_t value, uint64_t most)
 {
 	return value < most ? value : most;
@@ -331,6 +372,7 @@ static int (*const appliers[LINEAGE_KINDS])(struct recorder *, const void *) = {
 	[LINEAGE_EXEC] = apply_exec,
 	[LINEAGE_EXIT] = apply_exit,
 	[LINEAGE_CGROUP] = apply_cgroup,
+	[LINEAGE_EXEC_FAILURE] = apply_failure,
 };
 
 int apply_record(struct recorder *r, int kind, const void *bytes)

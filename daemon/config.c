@@ -106,10 +106,14 @@ static int set_list(struct config_list *list, const char *text)
 	return 0;
 }
 
+/* A choice of which "yes" is part can be switched on and off like any other switch. */
 static int set_choice(const struct config_key *key, uint64_t *place, const char *text)
 {
+	bool on;
+	const char *word = config_parse_bool(text, &on) == 0 ? (on ? "yes" : "no") : text;
+
 	for (size_t i = 0; key->choices[i]; i++) {
-		if (strcmp(key->choices[i], text))
+		if (strcmp(key->choices[i], word))
 			continue;
 		*place = i;
 		return 0;

@@ -16,6 +16,13 @@
 
 enum config_where { CONFIG_WHERE_ALL, CONFIG_WHERE_HOST, CONFIG_WHERE_CONTAINERS };
 
+enum config_exec_failures {
+	CONFIG_EXEC_FAILURES_NO,
+	CONFIG_EXEC_FAILURES_YES,
+	CONFIG_EXEC_FAILURES_FEXIT,
+	CONFIG_EXEC_FAILURES_TRACEPOINT,
+};
+
 struct config_list {
 	char **items;
 	size_t count;
@@ -31,7 +38,7 @@ struct config {
 	uint64_t cache_entries;
 	uint64_t cache_keep_ns;
 	uint64_t args_max_bytes;
-	bool exec_failures;
+	uint64_t exec_failures; /* enum config_exec_failures */
 	/* [Storage] */
 	char *database;
 	uint64_t batch_max;

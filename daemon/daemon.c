@@ -477,9 +477,10 @@ static int try_load(void *userdata, char *explanation, size_t size)
 	struct daemon *d = userdata;
 	struct probe_options options = setup_probe_options(d);
 	struct probe_problem problem = {0};
-	int r = probe_try(&options, &problem);
+	enum probe_failures failures = PROBE_FAILURES_NO;
+	int r = probe_try(&options, &failures, &problem);
 
-	snprintf(explanation, size, "%s", problem.text);
+	snprintf(explanation, size, "%s", r < 0 ? problem.text : setup_failures_words(failures));
 	return r;
 }
 

@@ -38,6 +38,8 @@ struct daemon {
 /* The BPF side: taken over from an earlier daemon or loaded. Says what went wrong. */
 int setup_probe(struct daemon *d);
 struct probe_options setup_probe_options(struct daemon *d);
+/* How failed execs are found, in a sentence for --check and the log. */
+const char *setup_failures_words(enum probe_failures failures);
 /* With a service manager that keeps descriptors there is no need for pinned links. */
 bool setup_has_fd_store(void);
 

@@ -2,6 +2,8 @@
 #include "daemon/decode.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 static int check_exec(const struct lineage_exec *e, size_t length)
@@ -18,6 +20,21 @@ static int check_exec(const struct lineage_exec *e, size_t length)
 	return LINEAGE_EXEC;
 }
 
+/* The kernel's errors end at 4095. */
+#define ERROR_MAX 4095
+
+static int check_failure(const struct lineage_exec_failure *f, size_t length)
+{
+	size_t data = length - sizeof(*f);
+
+	if (f->args_offset > data || f->args_length > data - f->args_offset)
+		return -EBADMSG;
+	if (f->filename_length > f->args_offset || f->filename_length > LINEAGE_PATH_MAX ||
+	    f->args_length > f->args_total || f->args_length > 2 * LINEAGE_FAILURE_ARGS_MAX)
+		return -EBADMSG;
+	return f->error && f->error <= ERROR_MAX ? LINEAGE_EXEC_FAILURE : -EBADMSG;
+}
+
 static int check_cgroup(const struct lineage_cgroup *g, size_t length)
 {
 	return g->path_length <= length - sizeof(*g) ? LINEAGE_CGROUP : -EBADMSG;
@@ -28,6 +45,7 @@ static const size_t least[LINEAGE_KINDS] = {
 	[LINEAGE_EXEC] = sizeof(struct lineage_exec),
 	[LINEAGE_EXIT] = sizeof(struct lineage_exit),
 	[LINEAGE_CGROUP] = sizeof(struct lineage_cgroup),
+	[LINEAGE_EXEC_FAILURE] = sizeof(struct lineage_exec_failure),
 };
 
 int decode_record(const void *bytes, size_t length)
@@ -42,6 +60,8 @@ int decode_record(const void *bytes, size_t length)
 		return check_exec(bytes, h->length);
 	if (h->kind == LINEAGE_CGROUP)
 		return check_cgroup(bytes, h->length);
+	if (h->kind == LINEAGE_EXEC_FAILURE)
+		return check_failure(bytes, h->length);
 	return h->kind;
 }
 
@@ -59,6 +79,33 @@ void decode_exec(const void *bytes, struct decode_exec *ret_exec)
 	p += e->filename_length;
 	ret_exec->interp = (struct decode_string){p, strnlen(p, e->interp_length)};
 	ret_exec->args = (struct decode_string){e->data + e->args_offset, e->args_length};
+}
+
+void decode_failure(const void *bytes, struct decode_failure *ret_failure)
+{
+	const struct lineage_exec_failure *f = bytes;
+
+	*ret_failure = (struct decode_failure){.failure = f};
+	if (f->filename_length)
+		ret_failure->filename =
+			(struct decode_string){f->data, strnlen(f->data, f->filename_length)};
+	if (f->args_length || !(f->flags & LINEAGE_ARGS_UNREADABLE))
+		ret_failure->args =
+			(struct decode_string){f->data + f->args_offset, f->args_length};
+}
+
+size_t decode_failure_filename(const struct decode_failure *failure,
+			       char filename[DECODE_FILENAME_SIZE])
+{
+	const struct decode_string *name = &failure->filename;
+	int n = 0;
+
+	if (failure->failure->directory != AT_FDCWD && !(name->length && *name->bytes == '/'))
+		n = snprintf(filename, DECODE_FILENAME_SIZE, "/dev/fd/%d%s",
+			     failure->failure->directory, name->length ? "/" : "");
+	if (name->length)
+		memcpy(filename + n, name->bytes, name->length);
+	return (size_t)n + name->length;
 }
 
 size_t decode_path(struct decode_string components, int truncated, char path[DECODE_PATH_SIZE])

@@ -24,11 +24,30 @@ struct decode_exec {
 	struct decode_string exe, cwd, filename, interp, args;
 };
 
+/* The parts of a failed exec's data; filename is as asked, without its directory. */
+struct decode_failure {
+	const struct lineage_exec_failure *failure;
+	struct decode_string filename, args; /* bytes NULL: could not be read */
+};
+
 /* The kind of a record that is whole and consistent, or -EBADMSG. bytes must be 8-byte aligned. */
 int decode_record(const void *bytes, size_t length);
 
 /* The parts of a record that decode_record() called LINEAGE_EXEC. */
 void decode_exec(const void *bytes, struct decode_exec *ret_exec);
+
+/* The parts of a record that decode_record() called LINEAGE_EXEC_FAILURE. */
+void decode_failure(const void *bytes, struct decode_failure *ret_failure);
+
+/* Room for the longest name, and for what is before it. */
+#define DECODE_FILENAME_SIZE (LINEAGE_PATH_MAX + 24)
+
+/*
+ * The name as the kernel would have passed it on: a name that is relative to a descriptor begins
+ * with /dev/fd/N. Returns its length.
+ */
+size_t decode_failure_filename(const struct decode_failure *failure,
+			       char filename[DECODE_FILENAME_SIZE]);
 
 /*
  * "ls\0bin\0usr\0" to "/usr/bin/ls", NUL-terminated; returns its length. Components of a truncated

@@ -28,19 +28,31 @@ static const char *const map_names[PROBE_MAPS] = {
 	[PROBE_MAP_CLAIMS] = "exit_claims",
 };
 
-/* A link's pin must not have a map's name; programs are called lineage_<name>. */
-static const char *const link_names[PROBE_LINKS] = {
-	[PROBE_LINK_FORK] = "fork",
-	[PROBE_LINK_EXEC] = "exec",
-	[PROBE_LINK_EXIT] = "exit",
-	[PROBE_LINK_SNAPSHOT] = "snapshot",
-};
-
-/* Kept for their statistics: a program's descriptor cannot be had later without CAP_SYS_ADMIN. */
-static const char *const program_names[PROBE_PROGRAMS] = {
-	[PROBE_LINK_FORK] = "fork",
-	[PROBE_LINK_EXEC] = "exec",
-	[PROBE_LINK_EXIT] = "exit",
+/*
+ * A link's pin must not have a map's name. Programs are kept for their statistics: a program's
+ * descriptor cannot be had later without CAP_SYS_ADMIN.
+ */
+static const struct {
+	const char *name; /* of the link and of the program, in the store and as a pin */
+	const char *program;
+	bool may_lack;
+} link_names[PROBE_LINKS] = {
+	[PROBE_LINK_FORK] = {"fork", "lineage_fork", false},
+	[PROBE_LINK_EXEC] = {"exec", "lineage_exec", false},
+	[PROBE_LINK_EXIT] = {"exit", "lineage_exit", false},
+	[PROBE_LINK_SPARE_FORK] = {"spare_fork", "spare_fork", true},
+	[PROBE_LINK_SPARE_EXEC] = {"spare_exec", "spare_exec", true},
+	[PROBE_LINK_SPARE_EXIT] = {"spare_exit", "spare_exit", true},
+	[PROBE_LINK_FAILED_ANY] = {"failed_any", "failed_any", true},
+	[PROBE_LINK_FAILED_EXECVE] = {"failed_execve", "failed_execve", true},
+	[PROBE_LINK_FAILED_EXECVEAT] = {"failed_execveat", "failed_execveat", true},
+	[PROBE_LINK_FAILED_EXECVE32] = {"failed_execve32", "failed_execve32", true},
+	[PROBE_LINK_FAILED_EXECVEAT32] = {"failed_execveat32", "failed_execveat32", true},
+	[PROBE_LINK_TOUCH_EXECVE] = {"touch_execve", "touch_execve", true},
+	[PROBE_LINK_TOUCH_EXECVEAT] = {"touch_execveat", "touch_execveat", true},
+	[PROBE_LINK_TOUCH_EXECVE32] = {"touch_execve32", "touch_execve32", true},
+	[PROBE_LINK_TOUCH_EXECVEAT32] = {"touch_execveat32", "touch_execveat32", true},
+	[PROBE_LINK_SNAPSHOT] = {"snapshot", "lineage_snapshot", false},
 };
 
 void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECTS])
@@ -48,11 +60,13 @@ void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECT
 	struct probe_object *o = objects;
 
 	for (int i = 0; i < PROBE_MAPS; i++)
-		*o++ = (struct probe_object){"map", map_names[i], &probe->maps[i]};
+		*o++ = (struct probe_object){"map", map_names[i], &probe->maps[i], false};
 	for (int i = 0; i < PROBE_LINKS; i++)
-		*o++ = (struct probe_object){"link", link_names[i], &probe->links[i]};
+		*o++ = (struct probe_object){"link", link_names[i].name, &probe->links[i],
+					     link_names[i].may_lack};
 	for (int i = 0; i < PROBE_PROGRAMS; i++)
-		*o++ = (struct probe_object){"prog", program_names[i], &probe->programs[i]};
+		*o++ = (struct probe_object){"prog", link_names[i].name, &probe->programs[i],
+					     link_names[i].may_lack};
 }
 
 void probe_init(struct probe *probe)
@@ -118,13 +132,13 @@ static int map_control(struct probe *probe)
 static int attach(struct probe *probe, struct bpf_object *object, struct probe_problem *problem)
 {
 	for (int i = 0; i < PROBE_LINKS; i++) {
-		char name[64];
-		struct bpf_program *program;
+		const char *name = link_names[i].program;
+		struct bpf_program *program = bpf_object__find_program_by_name(object, name);
 		struct bpf_link *link;
 		int r;
 
-		snprintf(name, sizeof(name), "lineage_%s", link_names[i]);
-		program = bpf_object__find_program_by_name(object, name);
+		if (link_names[i].may_lack && !(program && bpf_program__autoload(program)))
+			continue;
 		link = program ? bpf_program__attach(program) : NULL;
 		if (!link) {
 			r = program ? -errno : -ENOENT;
@@ -164,6 +178,8 @@ static int pin(struct probe *probe, bool everything, struct probe_problem *probl
 
 	probe_objects(probe, objects);
 	for (int i = 0; r == 0 && i < (everything ? PROBE_OBJECTS : PROBE_MAPS); i++) {
+		if (*objects[i].fd < 0)
+			continue;
 		r = pin_path(path, probe->pin_directory, &objects[i]);
 		if (r == 0 && bpf_obj_pin(*objects[i].fd, path) < 0 && errno != EEXIST)
 			r = -errno;
@@ -230,8 +246,11 @@ static int adopt(struct probe *probe, const struct probe_options *options,
 	int r = 0;
 
 	probe_objects(probe, objects);
-	for (int i = 0; r == 0 && i < PROBE_OBJECTS; i++)
+	for (int i = 0; r == 0 && i < PROBE_OBJECTS; i++) {
 		r = take(&objects[i], fds, fds_count, options->pin_directory);
+		if (r == -ENOENT && objects[i].may_lack)
+			r = 0;
+	}
 	if (r == 0)
 		r = map_control(probe);
 	if (r < 0) {
@@ -242,14 +261,29 @@ static int adopt(struct probe *probe, const struct probe_options *options,
 	return 0;
 }
 
-/*
- * Programs that would be loaded today: code, and what is fixed at load. Of another lineaged, or
- * with another RingSize=, they are replaced.
- */
-static uint64_t programs_hash(const struct probe_options *options)
+/* A bit for each link that is there. */
+static uint64_t attached(const struct probe *probe)
 {
-	const uint64_t numbers[] = {options->ring_bytes, options->cache_entries, options->args_max,
-				    (uint64_t)options->v1_hierarchy, LINEAGE_ABI_VERSION};
+	uint64_t bits = 0;
+
+	for (int i = 0; i < PROBE_LINKS; i++)
+		bits |= (uint64_t)(probe->links[i] >= 0) << i;
+	return bits;
+}
+
+/*
+ * Programs that would be loaded today: code, and what is fixed at load. Of another lineaged, with
+ * another RingSize=, or where a link has been lost since, they are replaced.
+ */
+static uint64_t programs_hash(const struct probe *probe, const struct probe_options *options)
+{
+	const uint64_t numbers[] = {options->ring_bytes,
+				    options->cache_entries,
+				    options->args_max,
+				    (uint64_t)options->failures,
+				    (uint64_t)options->v1_hierarchy,
+				    LINEAGE_ABI_VERSION,
+				    attached(probe)};
 	size_t size;
 	const void *elf = lineage_v3__elf_bytes(&size);
 	uint64_t hash = XXH3_64bits_withSeed(numbers, sizeof(numbers), 0);
@@ -265,6 +299,13 @@ static bool is_readable(uint32_t abi_version)
 	return abi_version >= 1 && abi_version <= LINEAGE_ABI_VERSION;
 }
 
+/* To callers, EINVAL is a configuration that makes no sense: only options->prepare may find that.
+ */
+static int not_of_caller(int error)
+{
+	return error == -EINVAL ? -EOPNOTSUPP : error;
+}
+
 static int start_anew(struct probe *probe, const struct probe_options *options,
 		      struct probe_problem *problem)
 {
@@ -275,9 +316,9 @@ static int start_anew(struct probe *probe, const struct probe_options *options,
 		r = keep_maps(probe, o.object);
 	if (r == 0)
 		r = map_control(probe);
+	r = not_of_caller(r);
 	if (r == 0) {
 		probe->control->abi_version = LINEAGE_ABI_VERSION;
-		probe->control->programs = programs_hash(options);
 		probe->control->filter = options->filter;
 		probe->control->v1_hierarchy = options->v1_hierarchy;
 		if (getrandom(probe->control->ring_id, sizeof(probe->control->ring_id), 0) < 0)
@@ -286,7 +327,9 @@ static int start_anew(struct probe *probe, const struct probe_options *options,
 	if (r == 0 && options->prepare)
 		r = options->prepare(probe, options->userdata);
 	if (r == 0)
-		r = attach(probe, o.object, problem);
+		r = not_of_caller(attach(probe, o.object, problem));
+	if (r == 0)
+		probe->control->programs = programs_hash(probe, options);
 	probe_unload(&o);
 	return r;
 }
@@ -303,7 +346,7 @@ static void find_left(struct probe *probe, struct probe *old, const struct probe
 	if (adopt(probe, options, fds, fds_count) < 0)
 		return;
 	if (probe->control->abi_version == LINEAGE_ABI_VERSION &&
-	    probe->control->programs == programs_hash(options))
+	    probe->control->programs == programs_hash(probe, options))
 		return;
 	if (is_readable(probe->control->abi_version)) {
 		*old = *probe;
@@ -361,7 +404,7 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 		r = start_anew(probe, options, problem);
 	}
 	if (r == 0)
-		r = pin(probe, pin_links, problem);
+		r = not_of_caller(pin(probe, pin_links, problem));
 	if (r < 0) {
 		if (!problem->text[0])
 			probe_explain(problem, "%s", strerror(-r));
@@ -378,15 +421,26 @@ void probe_detach(struct probe *probe)
 	}
 }
 
-int probe_try(const struct probe_options *options, struct probe_problem *problem)
+int probe_try(const struct probe_options *options, enum probe_failures *ret_failures,
+	      struct probe_problem *problem)
 {
 	struct probe_opened o = {0};
 	int r;
 
 	problem->text[0] = 0;
 	r = probe_load(&o, options, problem);
+	if (r == 0)
+		*ret_failures = o.failures;
 	probe_unload(&o);
-	return r;
+	return not_of_caller(r);
+}
+
+enum probe_failures probe_failures_of(const struct probe *probe)
+{
+	if (probe->links[PROBE_LINK_FAILED_ANY] >= 0)
+		return PROBE_FAILURES_TRACEPOINT;
+	return probe->links[PROBE_LINK_FAILED_EXECVE] >= 0 ? PROBE_FAILURES_FEXIT
+							   : PROBE_FAILURES_NO;
 }
 
 void probe_close(struct probe *probe, bool detach)
@@ -408,17 +462,41 @@ int probe_counters(const struct probe *probe, struct lineage_counters *counters)
 											 : 0;
 }
 
+static int missed_by(int program, uint64_t *ret_missed)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &size) < 0)
+		return -errno;
+	*ret_missed = info.recursion_misses;
+	return 0;
+}
+
+/*
+ * The tracepoint for failed execs is left out: it runs at each system call, and what it misses is
+ * hardly ever an exec that fails.
+ */
 int probe_missed(const struct probe *probe, uint64_t *ret_missed)
 {
 	uint64_t missed = 0;
 
-	for (int i = 0; i < PROBE_PROGRAMS; i++) {
-		struct bpf_prog_info program = {0};
-		uint32_t size = sizeof(program);
+	for (int i = PROBE_LINK_FORK; i <= PROBE_LINK_EXIT; i++) {
+		int spare = probe->programs[i + PROBE_LINK_SPARE_FORK];
+		uint64_t by_main, by_spare = UINT64_MAX;
+		int r = missed_by(probe->programs[i], &by_main);
 
-		if (bpf_obj_get_info_by_fd(probe->programs[i], &program, &size) < 0)
-			return -errno;
-		missed += program.recursion_misses;
+		if (r == 0 && spare >= 0)
+			r = missed_by(spare, &by_spare);
+		if (r < 0)
+			return r;
+		missed += by_main < by_spare ? by_main : by_spare;
+	}
+	for (int i = PROBE_LINK_FAILED_EXECVE; i <= PROBE_LINK_FAILED_EXECVEAT32; i++) {
+		uint64_t n = 0;
+
+		if (probe->programs[i] >= 0 && missed_by(probe->programs[i], &n) == 0)
+			missed += n;
 	}
 	*ret_missed = missed;
 	return 0;

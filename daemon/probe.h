@@ -26,17 +26,40 @@ enum probe_map {
 	PROBE_MAPS
 };
 
+/* In the order in which they are attached. Which of the middle ones there are depends on the
+ * kernel.
+ */
 enum probe_link {
 	PROBE_LINK_FORK,
 	PROBE_LINK_EXEC,
 	PROBE_LINK_EXIT,
+	PROBE_LINK_SPARE_FORK, /* each behind its main one: see bpf/README.md */
+	PROBE_LINK_SPARE_EXEC,
+	PROBE_LINK_SPARE_EXIT,
+	PROBE_LINK_FAILED_ANY, /* the tracepoint; or fexit of each system call */
+	PROBE_LINK_FAILED_EXECVE,
+	PROBE_LINK_FAILED_EXECVEAT,
+	PROBE_LINK_FAILED_EXECVE32,
+	PROBE_LINK_FAILED_EXECVEAT32,
+	PROBE_LINK_TOUCH_EXECVE, /* what is attached last to a function runs first */
+	PROBE_LINK_TOUCH_EXECVEAT,
+	PROBE_LINK_TOUCH_EXECVE32,
+	PROBE_LINK_TOUCH_EXECVEAT32,
 	PROBE_LINK_SNAPSHOT,
 	PROBE_LINKS
 };
 
 /* The programs behind the first links: those that see events. */
-#define PROBE_PROGRAMS 3
+#define PROBE_PROGRAMS PROBE_LINK_SNAPSHOT
 #define PROBE_OBJECTS  (PROBE_MAPS + PROBE_LINKS + PROBE_PROGRAMS)
+
+/* How failed execs are found. YES is for options only: fexit where it can be, else tracepoint. */
+enum probe_failures {
+	PROBE_FAILURES_NO,
+	PROBE_FAILURES_YES,
+	PROBE_FAILURES_FEXIT,
+	PROBE_FAILURES_TRACEPOINT,
+};
 
 struct probe;
 
@@ -45,6 +68,7 @@ struct probe_options {
 	uint64_t ring_bytes; /* power of two, whole pages */
 	uint64_t cache_entries;
 	uint32_t args_max;
+	enum probe_failures failures;
 	uint32_t filter;	   /* LINEAGE_FILTER_* */
 	int v1_hierarchy;	   /* id of the v1 hierarchy to name beside cgroup2; 0: none */
 	const char *v1_controller; /* its controller, as in /proc/cgroups; NULL: none */
@@ -95,8 +119,15 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 /* Lets the programs go; ring and maps stay readable. */
 void probe_detach(struct probe *probe);
 
-/* Loads and attaches to nothing that stays: what --check tries. */
-int probe_try(const struct probe_options *options, struct probe_problem *problem);
+/*
+ * Loads and attaches to nothing that stays: what --check tries. *ret_failures: how failed execs
+ * would be found.
+ */
+int probe_try(const struct probe_options *options, enum probe_failures *ret_failures,
+	      struct probe_problem *problem);
+
+/* How failed execs are being found. */
+enum probe_failures probe_failures_of(const struct probe *probe);
 
 /* Releases what this process holds. detach: removes the pins too, so that recording ends. */
 void probe_close(struct probe *probe, bool detach);
@@ -106,6 +137,7 @@ struct probe_object {
 	const char *kind; /* map, link, prog */
 	const char *name;
 	int *fd;
+	bool may_lack; /* -1 where this kernel has no use for it */
 };
 
 void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECTS]);
@@ -113,7 +145,9 @@ void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECT
 /* One struct lineage_counters per possible CPU into counters[probe->cpus]. */
 int probe_counters(const struct probe *probe, struct lineage_counters *counters);
 
-/* Runs of the three programs that the kernel skipped because one was running on that CPU already.
+/*
+ * Events that may have been left out because the programs for them were running on that CPU
+ * already. Where there is a spare program, at most as many as either has missed.
  */
 int probe_missed(const struct probe *probe, uint64_t *ret_missed);
 

@@ -74,78 +74,6 @@ static void explain_load(struct probe_problem *problem, int error)
 	}
 }
 
-/* What the programs must be told of this kernel before they are verified. */
-struct kernel_facts {
-	bool casts; /* the v3 object loads */
-	bool group_dead;
-	bool may_probe_kernel;
-	int v1_subsys;
-};
-
-static bool has_group_dead(const struct btf *btf)
-{
-	int id = btf__find_by_name_kind(btf, "btf_trace_sched_process_exit", BTF_KIND_TYPEDEF);
-	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-
-	if (t)
-		t = btf__type_by_id(btf, t->type); /* pointer */
-	if (t)
-		t = btf__type_by_id(btf, t->type); /* function: void *, task, group_dead */
-	return t && btf_is_func_proto(t) && btf_vlen(t) == 3;
-}
-
-/* /proc/cgroups calls blkio what the enum calls io. */
-static int find_subsys(const struct btf *btf, const char *controller)
-{
-	int id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM);
-	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	char name[64];
-
-	if (!t || !controller)
-		return -1;
-	snprintf(name, sizeof(name), "%s_cgrp_id", strcmp(controller, "blkio") ? controller : "io");
-	for (int i = 0; i < btf_vlen(t); i++) {
-		const struct btf_enum *e = btf_enum(t) + i;
-
-		if (strcmp(btf__name_by_offset(btf, e->name_off), name) == 0)
-			return e->val;
-	}
-	return -1;
-}
-
-/*
- * The v3 object needs bpf_loop (5.17) and bpf_rdonly_cast (6.2). Where a kernel lacks the latter,
- * libbpf would look for it in the types of every module, which takes CAP_SYS_ADMIN: hence not as a
- * weak symbol.
- */
-static bool has_casts(const struct btf *btf)
-{
-	return btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
-}
-
-static bool is_confidential(void)
-{
-	char line[128] = "";
-	CLEANUP_FCLOSE FILE *f = fopen("/sys/kernel/security/lockdown", "re");
-
-	return f && fgets(line, sizeof(line), f) && strstr(line, "[confidentiality]");
-}
-
-static int learn_kernel(struct kernel_facts *facts, const struct probe_options *options)
-{
-	struct btf *btf = options->btf_path ? btf__parse(options->btf_path, NULL)
-					    : btf__load_vmlinux_btf();
-
-	if (!btf || libbpf_get_error(btf))
-		return -ENOENT;
-	facts->casts = has_casts(btf);
-	facts->group_dead = has_group_dead(btf);
-	facts->may_probe_kernel = !is_confidential();
-	facts->v1_subsys = find_subsys(btf, options->v1_controller);
-	btf__free(btf);
-	return 0;
-}
-
 #define SET_FACTS(skel, facts, options)                                            \
 	do {                                                                       \
 		(skel)->rodata->has_group_dead = (facts)->group_dead;              \
@@ -155,7 +83,7 @@ static int learn_kernel(struct kernel_facts *facts, const struct probe_options *
 		(skel)->rodata->page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024; \
 	} while (0)
 
-static int open_skeleton(struct probe_opened *o, const struct kernel_facts *facts,
+static int open_skeleton(struct probe_opened *o, const struct probe_facts *facts,
 			 const struct probe_options *options)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = options->btf_path);
@@ -200,24 +128,119 @@ static void raise_memlock(void)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
+/*
+ * Under lockdown=confidentiality libbpf takes the refusal of bpf_probe_read_kernel for a kernel
+ * without it, and replaces that and bpf_probe_read_user by the old bpf_probe_read, which is refused
+ * as well. This puts the helpers for user memory back, just before the program is loaded.
+ */
+static int restore_user_reads(struct bpf_program *program, struct bpf_prog_load_opts *opts,
+			      long cookie)
+{
+	/* There is no other way to them, and libbpf loads what is there. */
+	struct bpf_insn *insns = (struct bpf_insn *)bpf_program__insns(program);
+
+	for (size_t i = 0; i < bpf_program__insn_cnt(program); i++) {
+		if (insns[i].code != (BPF_JMP | BPF_CALL) || insns[i].src_reg)
+			continue;
+		if (insns[i].imm == BPF_FUNC_probe_read)
+			insns[i].imm = BPF_FUNC_probe_read_user;
+		else if (insns[i].imm == BPF_FUNC_probe_read_str)
+			insns[i].imm = BPF_FUNC_probe_read_user_str;
+	}
+	opts->attach_btf_id = (uint32_t)cookie;
+	return 0;
+}
+
+static int attach_trace(const struct bpf_program *program, long cookie, struct bpf_link **ret_link)
+{
+	*ret_link = bpf_program__attach_trace(program);
+	return *ret_link ? 0 : -errno;
+}
+
+static int keep_user_reads_of(const char *section)
+{
+	const char *where = strchr(section, '/') + 1;
+	enum bpf_attach_type type = strncmp(section, "fexit/", 6) ? BPF_TRACE_RAW_TP
+								  : BPF_TRACE_FEXIT;
+	int id = libbpf_find_vmlinux_btf_id(where, type);
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = id,
+		    .prog_prepare_load_fn = restore_user_reads, .prog_attach_fn = attach_trace);
+	int r;
+
+	/* What this kernel does not have will not be loaded either. */
+	if (id < 0)
+		return id == -ESRCH || id == -ENOENT ? 0 : id;
+	r = libbpf_register_prog_handler(section, BPF_PROG_TYPE_TRACING, type, &opts);
+	return r < 0 ? r : 0;
+}
+
+/* Before an object is opened; libbpf keeps it in mind. */
+static int keep_user_reads(void)
+{
+	static const char *const readers[] = {
+		"tp_btf/sched_process_exec",
+		"tp_btf/sys_exit",
+		"fexit/" PROBE_SYSCALL "execve",
+		"fexit/" PROBE_SYSCALL "execveat",
+		"fexit/" PROBE_SYSCALL_COMPAT "execve",
+		"fexit/" PROBE_SYSCALL_COMPAT "execveat",
+	};
+	static bool kept;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && !kept && i < ARRAY_SIZE(readers); i++)
+		r = keep_user_reads_of(readers[i]);
+	kept = r == 0;
+	return r;
+}
+
+/* Those that are not always loaded. */
+static void choose_programs(struct bpf_object *object, const struct probe_facts *facts,
+			    enum probe_failures failures)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program (program, object) {
+		const char *name = bpf_program__name(program);
+		const char *section = bpf_program__section_name(program);
+
+		if (strncmp(name, "spare_", 6) == 0)
+			bpf_program__set_autoload(program, facts->preempts);
+		else if (strcmp(name, "failed_any") == 0)
+			bpf_program__set_autoload(program, failures == PROBE_FAILURES_TRACEPOINT);
+		else if (strncmp(section, "fexit", 5) == 0)
+			bpf_program__set_autoload(
+				program,
+				failures == PROBE_FAILURES_FEXIT &&
+					(facts->compat || !strstr(section, PROBE_SYSCALL_COMPAT)) &&
+					(facts->fexit_sleeps || section[5] != '.'));
+	}
+}
+
 int probe_load(struct probe_opened *o, const struct probe_options *options,
 	       struct probe_problem *problem)
 {
-	struct kernel_facts facts = {0};
+	struct probe_facts facts = {0};
+	bool wants_fexit = options->failures == PROBE_FAILURES_YES ||
+			   options->failures == PROBE_FAILURES_FEXIT;
 	int r;
 
 	libbpf_set_print(keep_words);
-	probe_said[0] = 0;
 	raise_memlock();
-	r = learn_kernel(&facts, options);
+	r = probe_facts_learn(&facts, options, wants_fexit);
+	probe_said[0] = 0;
+	if (r == 0 && !facts.may_probe_kernel)
+		r = keep_user_reads();
 	if (r == 0)
 		r = open_skeleton(o, &facts, options);
 	if (r == 0)
 		r = size_maps(o->object, options);
-	if (r == 0)
+	if (r == 0) {
+		o->failures = probe_facts_failures(&facts, options->failures);
+		choose_programs(o->object, &facts, o->failures);
 		r = bpf_object__load(o->object);
+	}
 	if (r < 0)
 		explain_load(problem, r);
-	/* To callers, EINVAL is a configuration that makes no sense. */
-	return r == -EINVAL ? -EOPNOTSUPP : r;
+	return r;
 }

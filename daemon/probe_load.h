@@ -5,7 +5,7 @@
 #ifndef LINEAGED_PROBE_LOAD_H
 #define LINEAGED_PROBE_LOAD_H
 
-#include "daemon/probe.h"
+#include "daemon/probe_facts.h"
 #include "lineage_v2.skel.h"
 #include "lineage_v3.skel.h"
 
@@ -14,6 +14,7 @@ struct probe_opened {
 	struct bpf_object *object;
 	struct lineage_v2 *v2;
 	struct lineage_v3 *v3;
+	enum probe_failures failures; /* how they are found here */
 };
 
 /* libbpf's own words: the last line that matters is kept for the explanation. */

@@ -23,11 +23,11 @@
 struct snapshot;
 
 struct recorder_counters {
-	uint64_t forks, execs, exits, cgroups; /* records applied */
-	uint64_t batches, committed;	       /* transactions; records in them */
-	uint64_t malformed;		       /* records that decode_record() refused */
-	uint64_t recovered, inferred;	       /* rows made without their event */
-	uint64_t failures;		       /* batches rolled back */
+	uint64_t forks, execs, exits, cgroups, exec_failures; /* records applied */
+	uint64_t batches, committed;			      /* transactions; records in them */
+	uint64_t malformed;	      /* records that decode_record() refused */
+	uint64_t recovered, inferred; /* rows made without their event */
+	uint64_t failures;	      /* batches rolled back */
 	uint64_t cache_freed;
 	uint64_t longest_hold_ns; /* between two releases of the ring while there was something in
 				     it */

@@ -137,12 +137,26 @@ struct probe_options setup_probe_options(struct daemon *d)
 		.ring_bytes = d->config->ring_bytes,
 		.cache_entries = d->config->cache_entries,
 		.args_max = (uint32_t)d->config->args_max_bytes,
+		.failures = (enum probe_failures)d->config->exec_failures,
 		.filter = filter_bits(d->config),
 		.v1_hierarchy = d->hierarchies.v1_id,
 		.v1_controller = d->hierarchies.v1_id ? d->hierarchies.v1_controller : NULL,
 		.prepare = prepare,
 		.userdata = d,
 	};
+}
+
+const char *setup_failures_words(enum probe_failures failures)
+{
+	switch (failures) {
+	case PROBE_FAILURES_FEXIT:
+		return "failed execs are found by fexit of the system call";
+	case PROBE_FAILURES_TRACEPOINT:
+		return "failed execs are found by the tracepoint sys_exit, which costs every "
+		       "system call some 20 ns";
+	default:
+		return "failed execs are not recorded";
+	}
 }
 
 /* What the service manager kept for us over a restart. */
@@ -177,6 +191,8 @@ static void store_fds(struct probe *probe)
 	for (int i = 0; i < PROBE_OBJECTS; i++) {
 		char message[128];
 
+		if (*objects[i].fd < 0)
+			continue;
 		snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s-%s",
 			 objects[i].kind, objects[i].name);
 		sd_pid_notify_with_fds(0, 0, message, objects[i].fd, 1);
@@ -248,5 +264,6 @@ int setup_probe(struct daemon *d)
 		log_event(MESSAGE_ATTACH_FAILED, LOG_ERR, NULL, "cannot record: %s", problem.text);
 		return r;
 	}
+	log_info("%s", setup_failures_words(probe_failures_of(&d->probe)));
 	return d->probe.adopted ? set_up_adopted(d) : set_up_loaded(d);
 }

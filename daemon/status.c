@@ -28,7 +28,7 @@ int status_init(struct status_reporter *s, const struct config *config, uint64_t
 
 static uint64_t events_of(const struct recorder_counters *c)
 {
-	return c->forks + c->execs + c->exits + c->cgroups;
+	return c->forks + c->execs + c->exits + c->cgroups + c->exec_failures;
 }
 
 static void take_sample(struct status_reporter *s, const struct recorder *r, uint64_t now)
@@ -92,6 +92,7 @@ static void gather_recorder(const struct recorder *r, struct status *out)
 	out->execs = c->execs;
 	out->exits = c->exits;
 	out->cgroups = c->cgroups;
+	out->exec_failures = c->exec_failures;
 	out->missing = r->ledger.lost;
 	out->holes = r->ledger.holes_count;
 	out->late = r->ledger.late;

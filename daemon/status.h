@@ -43,7 +43,7 @@ struct status {
 	uint64_t refused_ns, uptime_ns; /* durations */
 
 	/* events: records applied, since this start */
-	uint64_t forks, execs, exits, cgroups;
+	uint64_t forks, execs, exits, cgroups, exec_failures;
 	/* rates over the last minute, thousandths per second */
 	uint64_t events_rate, processes_rate;
 	/* losses. The first group counts since the maps were made */

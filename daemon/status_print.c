@@ -38,6 +38,8 @@ static const struct figure {
 	FIGURE("events", "exec", PLAIN, NULL, "kind=\"exec\"", NULL, NULL, execs),
 	FIGURE("events", "exit", PLAIN, NULL, "kind=\"exit\"", NULL, NULL, exits),
 	FIGURE("events", "cgroup", PLAIN, NULL, "kind=\"cgroup\"", NULL, NULL, cgroups),
+	FIGURE("events", "exec_failure", PLAIN, NULL, "kind=\"exec_failure\"", NULL, NULL,
+	       exec_failures),
 	GAUGE("rates", "events_per_second", MILLI, "events_per_second",
 	      "Events per second over the last minute.", events_rate),
 	GAUGE("rates", "processes_per_second", MILLI, "processes_per_second",

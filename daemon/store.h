@@ -75,6 +75,14 @@ struct store_gap {
 	const char *detail;
 };
 
+/* An execve or execveat call that failed. */
+struct store_failure {
+	int64_t process_id;
+	uint64_t boot_ns;
+	int64_t cpu, seq, image;
+	uint32_t error; /* errno */
+};
+
 struct store_run {
 	const char *version, *config_hash, *kernel, *filter;
 	uint64_t started_boot_ns;
@@ -108,6 +116,8 @@ int store_cgroup_update(struct store *store, int64_t id, const struct store_cgro
  */
 int store_process(struct store *store, const struct process *process);
 int store_exec(struct store *store, const struct process *process, const struct image_state *image);
+
+int store_failure(struct store *store, const struct store_failure *failure);
 
 int store_gap(struct store *store, struct store_gap *gap);
 int store_gap_delete(struct store *store, int64_t gap_id);

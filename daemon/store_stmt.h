@@ -80,6 +80,8 @@
 	  STORE_PROCESS_COLUMNS "WHERE p.boot = ? AND p.pid = ? AND p.start_boot_ns = ?")          \
 	X(EXEC, "INSERT INTO exec_row (process_id, boot, boot_ns, provenance, cpu, seq, context, " \
 		"parent_id, image, cwd, comm, pgid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+	X(FAILURE, "INSERT INTO exec_failure_row (process_id, boot, boot_ns, provenance, cpu, "    \
+		   "seq, image, errno) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                           \
 	X(ZONE, "INSERT INTO zone (zone, boot, min_start_ns, max_start_ns) VALUES (?, ?, ?, ?) "   \
 		"ON CONFLICT (zone, boot) DO UPDATE SET "                                          \
 		"min_start_ns = min(min_start_ns, excluded.min_start_ns), "                        \
@@ -100,6 +102,8 @@
 	  "UNION ALL SELECT exec_cpu, exec_seq FROM young WHERE exec_seq IS NOT NULL "             \
 	  "UNION ALL SELECT end_cpu, end_seq FROM young WHERE end_seq IS NOT NULL "                \
 	  "UNION ALL SELECT cpu, seq FROM exec_row WHERE boot = ?1 AND boot_ns >= ?2 "             \
+	  "AND seq IS NOT NULL "                                                                   \
+	  "UNION ALL SELECT cpu, seq FROM exec_failure_row WHERE boot = ?1 AND boot_ns >= ?2 "     \
 	  "AND seq IS NOT NULL "                                                                   \
 	  "UNION ALL SELECT end_cpu, end_seq FROM process_row WHERE boot = ?1 "                    \
 	  "AND end_after_ns > 10000000000 AND start_boot_ns + end_after_ns >= ?2 "                 \

@@ -20,6 +20,7 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s32 s32;
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
@@ -247,7 +248,22 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct thread_info {
+	u32 status;
+};
+
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigpending {
+	sigset_t signal;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	sigset_t blocked;
+	struct sigpending pending;
 	unsigned int flags;
 	struct mm_struct *mm;
 	int exit_code;
@@ -269,6 +285,18 @@ struct task_struct {
 	unsigned int sessionid;
 	struct css_set *cgroups;
 };
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long bx, cx, dx, si, di, orig_ax;
+};
+#else
+struct pt_regs {
+	u64 regs[31];
+	u64 orig_x0;
+	s32 syscallno;
+};
+#endif
 
 struct linux_binprm {
 	unsigned int secureexec : 1;

@@ -8,6 +8,7 @@
  *
  *   --dir DIR       scratch files
  *   --spares        load the spare programs too
+ *   --failures      and those for failed execs, by fexit or else by the tracepoint
  *   --no-probe      as under lockdown=confidentiality
  *   --no-paths      and the kernel is older than 6.2
  *   --races N       so many processes with threads that end at once
@@ -103,6 +104,18 @@ static char process_state(pid_t pid)
 	return end ? end[2] : 0;
 }
 
+/* Until it has stopped itself: what is told to go on before that would stop for good. */
+bool stage_holds(pid_t pid)
+{
+	char state = process_state(pid);
+
+	for (int i = 0; i < 30000 && state && state != 'T' && state != 'Z'; i++) {
+		usleep(1000);
+		state = process_state(pid);
+	}
+	return state == 'T';
+}
+
 /*
  * Runs `act` in a child of a recorded process. act execs something that stops itself ("hold"); then
  * `look` compares it with /proc; then it goes on to its end. The pid is returned, 0 on failure.
@@ -111,6 +124,7 @@ pid_t stage_run(void (*act)(void *arg), void *arg, void (*look)(pid_t pid))
 {
 	pid_t outer = fork();
 	pid_t pid = 0;
+	bool holds;
 
 	stage.shared->pid = 0;
 	if (outer == 0) {
@@ -127,14 +141,13 @@ pid_t stage_run(void (*act)(void *arg), void *arg, void (*look)(pid_t pid))
 		_exit(0);
 	}
 	if (look) {
-		for (int i = 0; i < 10000; i++) {
-			pid = stage.shared->forked;
-			if (pid && (process_state(pid) == 'T' || process_state(pid) == 'Z'))
-				break;
+		for (int i = 0; i < 30000 && !pid; i++) {
 			usleep(1000);
+			pid = stage.shared->forked;
 		}
+		holds = pid && stage_holds(pid);
 		recorder_drain();
-		if (pid && process_state(pid) == 'T')
+		if (holds)
 			look(pid);
 		else
 			check(false, "pid %d: did not reach the hold", pid);
@@ -211,63 +224,97 @@ static int prepare(void)
 	return r < 0 ? r : find_cgroup();
 }
 
-int main(int argc, char **argv)
+struct arguments {
+	struct recorder_options recorder;
+	int bench, jobs, races;
+};
+
+/* False: not understood. */
+static bool read_arguments(int argc, char **argv, struct arguments *a)
 {
 	static const struct option longs[] = {
-		{"no-probe", no_argument, NULL, 'n'},	{"v1", required_argument, NULL, 'v'},
-		{"dir", required_argument, NULL, 'd'},	{"bench", required_argument, NULL, 'b'},
-		{"pin", required_argument, NULL, 'p'},	{"races", required_argument, NULL, 'r'},
-		{"no-paths", no_argument, NULL, 'N'},	{"spares", no_argument, NULL, 's'},
-		{"jobs", required_argument, NULL, 'j'}, {NULL, 0, NULL, 0},
+		{"no-probe", no_argument, NULL, 'n'},
+		{"v1", required_argument, NULL, 'v'},
+		{"dir", required_argument, NULL, 'd'},
+		{"bench", required_argument, NULL, 'b'},
+		{"pin", required_argument, NULL, 'p'},
+		{"races", required_argument, NULL, 'r'},
+		{"no-paths", no_argument, NULL, 'N'},
+		{"spares", no_argument, NULL, 's'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"failures", no_argument, NULL, 'f'},
+		{NULL, 0, NULL, 0},
 	};
-	struct recorder_options options = {0};
-	int bench = 0, jobs = 1, races = 500, o, r;
+	int o;
 
-	if (argc > 1 && strncmp(argv[1], "act-", 4) == 0)
-		return act_main(argc, argv);
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) > 0) {
 		switch (o) {
 		case 'n':
-			options.no_probe = true;
+			a->recorder.no_probe = true;
 			break;
 		case 'N':
 			stage.no_paths = true;
 			break;
 		case 'j':
-			jobs = atoi(optarg);
+			a->jobs = atoi(optarg);
+			break;
+		case 'f':
+			a->recorder.failures = true;
 			break;
 		case 's':
-			options.spares = true;
+			a->recorder.spares = true;
 			break;
 		case 'v':
-			options.v1 = optarg;
+			a->recorder.v1 = optarg;
 			break;
 		case 'd':
 			stage.directory = optarg;
 			break;
 		case 'b':
-			bench = atoi(optarg);
+			a->bench = atoi(optarg);
 			break;
 		case 'p':
-			options.pin_dir = optarg;
+			a->recorder.pin_dir = optarg;
 			break;
 		case 'r':
-			races = atoi(optarg);
+			a->races = atoi(optarg);
 			break;
 		default:
-			return 2;
+			return false;
 		}
 	}
-	if (optind + 1 != argc)
+	a->recorder.object = argv[optind];
+	return optind + 1 == argc;
+}
+
+static void check_all(const struct arguments *a)
+{
+	ids_run();
+	images_run();
+	exits_run(a->races);
+	if (a->recorder.failures)
+		failures_run();
+	check_number("records lost", recorder_lost(), 0);
+	printf("# runs missed: %llu of the main programs, %llu of the spare ones\n",
+	       recorder_missed("lineage_"), recorder_missed("spare_"));
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {.jobs = 1, .races = 500};
+	int r;
+
+	if (argc > 1 && strncmp(argv[1], "act-", 4) == 0)
+		return act_main(argc, argv);
+	if (!read_arguments(argc, argv, &a))
 		return 2;
-	options.object = argv[optind];
 	if (geteuid() != 0 || access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
 		printf("skip: needs root, and a kernel with type information\n");
 		return 77;
 	}
 	r = prepare();
 	if (r == 0)
-		r = recorder_start(&options);
+		r = recorder_start(&a.recorder);
 	if (r == 0)
 		r = recorder_include(stage.cgroup_id);
 	if (r < 0) {
@@ -275,16 +322,10 @@ int main(int argc, char **argv)
 		remove_cgroup();
 		return 1;
 	}
-	if (bench) {
-		bench_run(bench, jobs);
-	} else {
-		ids_run();
-		images_run();
-		exits_run(races);
-		check_number("records lost", recorder_lost(), 0);
-		printf("# runs missed: %llu of the main programs, %llu of the spare ones\n",
-		       recorder_missed("lineage_"), recorder_missed("spare_"));
-	}
+	if (a.bench)
+		bench_run(a.bench, a.jobs);
+	else
+		check_all(&a);
 	recorder_stop();
 	remove_cgroup();
 	printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);

@@ -33,6 +33,7 @@ void check_number(const char *what, __u64 got, __u64 wanted);
 
 void stage_enter(void);
 pid_t stage_run(void (*act)(void *arg), void *arg, void (*look)(pid_t pid));
+bool stage_holds(pid_t pid);
 void stage_path(char path[PATH_SIZE], const char *name);
 int stage_copy(const char *name);
 
@@ -43,6 +44,7 @@ int act_main(int argc, char **argv);
 void images_run(void);
 void ids_run(void);
 void exits_run(int races);
+void failures_run(void);
 void bench_run(int spawns, int jobs);
 
 #endif

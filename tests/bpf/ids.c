@@ -239,7 +239,7 @@ static void run_namespaces(int depth)
 		recorder_drain();
 		pid = deepest();
 	}
-	usleep(20000);
+	check(stage_holds(pid), "pid %d holds", pid);
 	printf("# pid namespaces: %d\n", depth);
 	look_exec(pid);
 	kill(pid, SIGCONT);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static struct bpf_object *object;
-static struct bpf_link *links[8];
+static struct bpf_link *links[20];
 static int link_count;
 static struct ring_buffer *ring;
 static struct record *first, **last = &first;
@@ -189,6 +189,51 @@ static int attach(void)
 	return 0;
 }
 
+/* Attaches one program for a moment, in an object of its own. */
+static bool can_attach(const char *path, const char *name)
+{
+	struct bpf_object *trial = bpf_object__open_file(path, NULL);
+	struct bpf_program *program, *found = NULL;
+	struct bpf_link *link = NULL;
+
+	libbpf_set_print(NULL);
+	bpf_object__for_each_program (program, trial) {
+		bool wanted = strcmp(bpf_program__name(program), name) == 0;
+
+		bpf_program__set_autoload(program, wanted);
+		found = wanted ? program : found;
+	}
+	if (found && bpf_object__load(trial) == 0)
+		link = bpf_program__attach(found);
+	bpf_link__destroy(link);
+	bpf_object__close(trial);
+	libbpf_set_print(say_warnings);
+	return link;
+}
+
+static bool has_fexit;
+
+bool recorder_has_fexit(void)
+{
+	return has_fexit;
+}
+
+static void want_failures(const char *path)
+{
+	struct bpf_program *program;
+
+	has_fexit = can_attach(path, "failed_execve");
+	bpf_object__for_each_program (program, object) {
+		const char *name = bpf_program__name(program);
+
+		if (strcmp(name, "failed_any") == 0)
+			bpf_program__set_autoload(program, !has_fexit);
+		else if (strncmp(name, "failed_", 7) == 0 || strncmp(name, "touch_", 6) == 0)
+			bpf_program__set_autoload(program, has_fexit && (!strstr(name, "32") ||
+									 can_attach(path, name)));
+	}
+}
+
 /* They are not loaded unless asked for. */
 static void want_spares(void)
 {
@@ -230,6 +275,8 @@ int recorder_start(const struct recorder_options *options)
 	r = set_facts(options);
 	if (options->spares)
 		want_spares();
+	if (options->failures)
+		want_failures(options->object);
 	if (r == 0)
 		r = bpf_object__load(object);
 	if (r == 0)

@@ -21,6 +21,7 @@ struct record {
 		struct lineage_exec exec;
 		struct lineage_exit exit;
 		struct lineage_cgroup cgroup;
+		struct lineage_exec_failure failure;
 		char raw[1];
 	};
 };
@@ -30,6 +31,7 @@ struct recorder_options {
 	const char *pin_dir; /* NULL: do not pin */
 	bool no_probe;	     /* as under lockdown=confidentiality */
 	bool spares;	     /* also load the spare programs */
+	bool failures;	     /* and those for failed execs: fexit, or else the tracepoint */
 	const char *v1;	     /* a v1 controller to name, or NULL */
 	int v1_hierarchy;
 };
@@ -45,6 +47,8 @@ int recorder_drain(void);
 
 /* The next record of this kind and pid after `after` (NULL: the first); pid 0 is any. */
 struct record *recorder_find(int kind, pid_t pid, struct record *after);
+/* Whether failed execs are recorded by fexit, and not by the tracepoint. */
+bool recorder_has_fexit(void);
 int recorder_count(int kind, pid_t pid);
 void recorder_forget(void);
 

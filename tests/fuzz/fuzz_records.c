@@ -85,6 +85,14 @@ static void look_at(const uint8_t *bytes, size_t length)
 			       JSONARGS_SIZE(d.args.length),
 		       "JSON fits its buffer");
 		free(json);
+	} else if (kind == LINEAGE_EXEC_FAILURE) {
+		struct decode_failure f;
+		char *name = malloc(DECODE_FILENAME_SIZE);
+
+		decode_failure(exact, &f);
+		demand(decode_failure_filename(&f, name) < DECODE_FILENAME_SIZE,
+		       "a filename fits its buffer");
+		free(name);
 	} else if (kind == LINEAGE_CGROUP) {
 		const struct lineage_cgroup *g = exact;
 
@@ -105,7 +113,7 @@ static void repair(uint8_t *bytes, size_t length)
 	if (length < sizeof(*h))
 		return;
 	h->length = (uint32_t)length;
-	h->kind = 1 + h->kind % 4;
+	h->kind = 1 + h->kind % 5;
 	h->cpu %= SYNTHETIC_CPUS;
 	next = &s.next_seq[h->cpu];
 	if (h->kind == LINEAGE_CGROUP)

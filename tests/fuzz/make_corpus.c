@@ -112,6 +112,29 @@ static void exec_of(__u32 pid, __u32 flags, const char *args, size_t args_length
 	put(bytes, length);
 }
 
+static void failure_of(__u32 pid, __s32 directory, __u32 flags)
+{
+	static const char data[] = "bin/ls\0ls\0-l\0";
+	char bytes[256] = {0};
+	struct lineage_exec_failure *f = (struct lineage_exec_failure *)bytes;
+	size_t length = sizeof(*f) + sizeof(data) - 1;
+
+	*f = (struct lineage_exec_failure){
+		.header = head(LINEAGE_EXEC_FAILURE, pid, length),
+		.error = 2,
+		.flags = flags,
+		.directory = directory,
+		.args_count = 2,
+		.args_total = 6,
+		.args_length = 6,
+		.args_offset = 7,
+		.filename_length = 7,
+		.comm = "sh",
+	};
+	memcpy(f->data, data, sizeof(data) - 1);
+	put(bytes, length);
+}
+
 static void cgroup(void)
 {
 	static const char path[] = "cri-containerd-0123456789abcdef.scope\0kubepods.slice\0";
@@ -146,6 +169,10 @@ int main(int argc, char **argv)
 	begin(directory, "cgroup");
 	cgroup();
 	fclose(out);
+	begin(directory, "failure");
+	failure_of(103, -100, 0);
+	failure_of(103, 5, LINEAGE_ARGS_CUT | LINEAGE_ARGS_UNCOUNTED);
+	fclose(out);
 	begin(directory, "lives");
 	cgroup();
 	for (__u32 pid = 200; pid < 204; pid++) {
@@ -153,6 +180,7 @@ int main(int argc, char **argv)
 		exec_of(pid, 0, "\xff\0\"\n\0", 5);
 		exec_of(pid, LINEAGE_EXE_MEMFD, "", 0);
 		seq += pid == 202;
+		failure_of(pid, -100, LINEAGE_ARGS_UNREADABLE);
 		exit_of(pid, 1, 9);
 	}
 	fclose(out);

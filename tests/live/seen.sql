@@ -44,7 +44,10 @@ SELECT m.truth, json_object(
   'exec_count', (SELECT count(*) FROM exec c WHERE c.process_id = p.process_id),
   'exit_count', (SELECT count(*) FROM exit c WHERE c.process_id = p.process_id),
   'failures', json((SELECT json_group_array(f.errno || ' ' || f.filename)
-    FROM (SELECT * FROM exec_failure WHERE process_id = p.process_id ORDER BY unix_ns) f))
+    FROM (SELECT * FROM exec_failure WHERE process_id = p.process_id ORDER BY unix_ns) f)),
+  -- Their beginnings, if all of them are alike.
+  'failure_args', (SELECT group_concat(DISTINCT substr(f.args, 1, 14))
+    FROM exec_failure f WHERE f.process_id = p.process_id)
 ) AS facts
 FROM matched m JOIN process p ON p.process_id = m.process_id
 LEFT JOIN latest e ON e.process_id = p.process_id

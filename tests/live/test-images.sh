@@ -26,7 +26,7 @@ test_deleted() { recorded images deleted "$WORK"; }
 test_execveat_empty_path() { recorded images empty-path "$WORK"; }
 test_execveat_directory() { recorded images at; }
 test_four_images() { recorded images chain; }
-test_exec_failures() { skip "execve calls that fail are not recorded yet"; }
+test_exec_failures() { recorded images failures "$WORK"; }
 
 # shown EXE [NAME=VALUE]... -- COMMAND...: COMMAND becomes show, found under the path EXE.
 shown() {
@@ -52,6 +52,58 @@ test_path_relative() {
 test_path_of_search() {
 	copy "$WORK/bin/show"
 	shown "$WORK/bin/show" SHOW_MEMBERS='"filename":"'"$WORK"'/bin/show"' -- bash -c "PATH=$WORK/bin exec show"
+}
+
+# The directories of PATH are tried one after another by the process that then becomes the program.
+test_exec_failures_of_search() {
+	mkdir "$WORK"/{one,two}
+	copy "$WORK/three/show"
+	: >"$WORK/two/show"
+	shown "$WORK/three/show" SHOW_MEMBERS='"failures":["2 '"$WORK"'/one/show","13 '"$WORK"'/two/show"],"exec_count":3' -- \
+		/usr/bin/env PATH="$WORK/one:$WORK/two:$WORK/three" show
+}
+
+# A shell tries without asking first, too, where it replaces itself.
+test_exec_failures_of_shell() {
+	copy "$WORK/three/show"
+	record_start
+	tell env LIVE_CASE=path SHOW_EXE="$WORK/three/show" dash -c "PATH=/nonexistent/1:/nonexistent/2:$WORK/three; exec show"
+	record_stop
+	truth_holds
+	nothing_lost
+	expect "tried before" "/nonexistent/1/show ENOENT
+/nonexistent/2/show ENOENT" "$(sql -separator ' ' "SELECT filename, error FROM exec_failure WHERE filename LIKE '/nonexistent/%' ORDER BY unix_ns")"
+}
+
+test_exec_failures_not_wanted() {
+	configure Capture.ExecFailures=no
+	record_start
+	in_cgroup sh -c '/nonexistent/program; true' 2>/dev/null
+	record_stop
+	nothing_lost
+	expect "failed execs" 0 "$(sql "SELECT count(*) FROM exec_failure")"
+}
+
+# The other way to find them than the one that is found by itself here, if the kernel has both.
+test_exec_failures_by_tracepoint() {
+	configure Capture.ExecFailures=tracepoint
+	recorded images failures "$WORK"
+	grep -q 'by the tracepoint' "$DAEMON_LOG" || die "$(cat "$DAEMON_LOG")"
+}
+
+# What happens while no daemon runs waits in the ring.
+test_exec_failures_are_handed_over() {
+	configure_to_stay
+	record_start
+	record_hand_over
+	in_cgroup env PATH=/nonexistent/path program 2>/dev/null || true
+	record_start
+	in_cgroup env PATH=/nonexistent/later program 2>/dev/null || true
+	record_finish
+	nothing_lost
+	grep -q 'resumed' "$DAEMON_LOG" || die "the programs were not taken over"
+	expect "failed execs" "/nonexistent/path/program
+/nonexistent/later/program" "$(sql "SELECT filename FROM exec_failure ORDER BY unix_ns")"
 }
 
 test_path_symlink() {

@@ -7,6 +7,9 @@
 
 #define RING (1u << 20)
 
+/* A literal, NULs included, and its length as two members. */
+#define BYTES_OF(member, text) .member = (text), .member##_length = sizeof(text) - 1
+
 static struct synthetic s;
 static struct lineage_key init, shell, child;
 
@@ -225,6 +228,99 @@ START_TEST(test_a_parent_that_ended_before_the_fork_is_read)
 }
 END_TEST
 
+static void put_failure(struct lineage_key process, uint32_t error, uint32_t flags, int64_t ms)
+{
+	synthetic_failure(&s, 0,
+			  &(struct synthetic_failure){.process = process,
+						      BYTES_OF(filename, "bin/ls\0"),
+						      BYTES_OF(args, "ls\0-l\0"),
+						      .directory = -100,
+						      .error = error,
+						      .flags = flags,
+						      .ms = ms});
+}
+
+static const char failures[] = "SELECT pid, filename, args, args_count, errno, error, provenance, "
+			       "cpu FROM exec_failure ORDER BY unix_ns";
+
+START_TEST(test_failed_execs)
+{
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	put_failure(child, 2, 0, 2010);
+	put_failure(child, 13, 0, 2020);
+	synthetic_exit(&s, 1, child, shell, 2500, 1 << 8);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, failures),
+			 "101|bin/ls|[\"ls\",\"-l\"]|2|2|ENOENT|observed|0\n"
+			 "101|bin/ls|[\"ls\",\"-l\"]|2|13|EACCES|observed|0");
+	/* It stays what it was. */
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM exec"), "0");
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM image"), "1");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_failure_after_the_end_and_after_a_restart)
+{
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_exit(&s, 1, child, shell, 2500, 1 << 8);
+	synthetic_drain(&s);
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	/* From another CPU's part of the ring, so late. */
+	put_failure(child, 2, 0, 2100);
+	put_failure(shell, 2, 0, 2200);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM exec_failure"), "2");
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM process WHERE pid = 101"), "1");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_failure_that_says_less)
+{
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	put_failure(child, 7, LINEAGE_ARGS_CUT | LINEAGE_ARGS_UNCOUNTED, 2010);
+	synthetic_failure(&s, 0,
+			  &(struct synthetic_failure){.process = child,
+						      .filename = "",
+						      .args = "",
+						      .directory = 4,
+						      .error = 14,
+						      .flags = LINEAGE_ARGS_UNREADABLE,
+						      .ms = 2020});
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, failures),
+			 "101|bin/ls|[\"ls\",\"-l\"]|2|7|E2BIG|observed|0\n"
+			 "101||||14|EFAULT|observed|0");
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT args_bytes > 6 FROM image WHERE args NOT NULL"),
+			 "1");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_lost_failure_is_a_gap)
+{
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_lose(&s, 0);
+	put_failure(child, 2, 0, 2020);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT lost, recovered FROM gap WHERE cpu = 0"),
+			 "1|0");
+	/* What has arrived is not missing after a restart either. */
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT lost, recovered FROM gap WHERE cpu = 0"),
+			 "1|0");
+	end();
+}
+END_TEST
+
 START_TEST(test_hostile_names)
 {
 	static const char comm[] = "\xff\xfe\x1b[31m\n\x80\xc0zzzzzz";
@@ -289,6 +385,10 @@ int main(void)
 		test_clone_parent,
 		test_a_pid_used_again_in_one_batch,
 		test_a_parent_that_ended_before_the_fork_is_read,
+		test_failed_execs,
+		test_a_failure_after_the_end_and_after_a_restart,
+		test_a_failure_that_says_less,
+		test_a_lost_failure_is_a_gap,
 		test_hostile_names,
 		test_a_cgroup_told_after_its_use,
 	};

@@ -91,7 +91,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(c->cache_keep_ns, 10000000000);
 	ck_assert_uint_eq(c->args_max_bytes, 32768);
 	ck_assert_uint_eq(c->where, CONFIG_WHERE_ALL);
-	ck_assert(c->exec_failures);
+	ck_assert_uint_eq(c->exec_failures, CONFIG_EXEC_FAILURES_YES);
 	ck_assert(!c->keep_attached);
 	ck_assert_str_eq(c->database, "/var/lib/lineaged/lineage.db");
 	ck_assert_str_eq(c->status_file, "/run/lineaged/status.json");
@@ -129,7 +129,7 @@ START_TEST(test_every_key)
 	ck_assert_uint_eq(c->cache_entries, 1024);
 	ck_assert_uint_eq(c->cache_keep_ns, 90000000000);
 	ck_assert_uint_eq(c->args_max_bytes, 4096);
-	ck_assert(!c->exec_failures);
+	ck_assert_uint_eq(c->exec_failures, CONFIG_EXEC_FAILURES_NO);
 	ck_assert_str_eq(c->database, "/d/x.db");
 	ck_assert_uint_eq(c->batch_max, 7);
 	ck_assert_uint_eq(c->commit_interval_ns, 1500000000);
@@ -168,7 +168,7 @@ START_TEST(test_bad_values_are_all_told)
 		":4: RingSize=big: a size is needed, such as 32M",
 		":5: CacheKeepSec=soon: a time span is needed, such as 30s or 7day",
 		":6: Where=moon: must be one of all host containers",
-		":7: ExecFailures=maybe: yes or no is needed",
+		":7: ExecFailures=maybe: must be one of no yes fexit tracepoint",
 		":8: CacheEntries=1K: a number is needed",
 		":9: ArgsMax=64K: must be from 256 to 32K",
 		":11: Database=relative.db: an absolute path is needed",

@@ -67,6 +67,8 @@ START_TEST(test_kinds)
 					  sizeof(struct lineage_exit) <= sizeof(f)) ||
 					 (kind == LINEAGE_CGROUP &&
 					  sizeof(struct lineage_cgroup) <= sizeof(f)));
+		/* A failed exec has an error, and this is none. */
+		ck_assert(kind != LINEAGE_EXEC_FAILURE || decode(&f, sizeof(f)) == -EBADMSG);
 	}
 }
 END_TEST
@@ -163,6 +165,102 @@ END_TEST
 
 #define P(text) text, sizeof(text) - 1
 
+struct failure {
+	struct lineage_exec_failure f;
+	char data[16];
+};
+
+static struct failure failure(void)
+{
+	struct failure x = {
+		.f = {.header = {.length = sizeof(x), .kind = LINEAGE_EXEC_FAILURE},
+		      .error = ENOENT,
+		      .directory = -100,
+		      .args_count = 2,
+		      .args_total = 6,
+		      .args_length = 6,
+		      .args_offset = 7,
+		      .filename_length = 7},
+	};
+
+	memcpy(x.f.data, "bin/ls\0ls\0-l", 13);
+	return x;
+}
+
+START_TEST(test_a_failure_that_lies)
+{
+	struct failure x = failure();
+
+	ck_assert_int_eq(decode(&x, sizeof(x)), LINEAGE_EXEC_FAILURE);
+#define REFUSED(member, value)                                     \
+	do {                                                       \
+		x = failure();                                     \
+		x.f.member = (value);                              \
+		ck_assert_int_eq(decode(&x, sizeof(x)), -EBADMSG); \
+	} while (0)
+	REFUSED(error, 0);
+	REFUSED(error, 4096);
+	REFUSED(args_offset, 17);
+	REFUSED(args_offset, UINT32_MAX);
+	REFUSED(args_length, 10);
+	REFUSED(args_length, UINT32_MAX);
+	REFUSED(args_total, 5);
+	REFUSED(filename_length, 8);
+	REFUSED(filename_length, UINT32_MAX);
+#undef REFUSED
+}
+END_TEST
+
+START_TEST(test_filenames_of_failures)
+{
+	static const struct {
+		const char *name;
+		int directory;
+		const char *wanted;
+	} rows[] = {
+		{"ls", -100, "ls"},
+		{"ls", 5, "/dev/fd/5/ls"},
+		{"/bin/ls", 5, "/bin/ls"},
+		{"", -100, ""},
+		{"", 5, "/dev/fd/5"},
+		{"", -1, "/dev/fd/-1"},
+		{"a/b", -3, "/dev/fd/-3/a/b"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char filename[DECODE_FILENAME_SIZE] = {0};
+		struct failure x = failure();
+		struct decode_failure d;
+
+		x.f.directory = rows[i].directory;
+		x.f.filename_length = (uint32_t)strlen(rows[i].name) + 1;
+		memcpy(x.f.data, rows[i].name, x.f.filename_length);
+		decode_failure(&x, &d);
+		ck_assert_uint_eq(decode_failure_filename(&d, filename), strlen(rows[i].wanted));
+		ck_assert_str_eq(filename, rows[i].wanted);
+	}
+}
+END_TEST
+
+START_TEST(test_a_failure_that_could_not_be_read)
+{
+	struct failure x = failure();
+	struct decode_failure d;
+
+	x.f.flags = LINEAGE_ARGS_UNREADABLE;
+	decode_failure(&x, &d);
+	ck_assert_uint_eq(d.args.length, 6);
+	x.f.filename_length = x.f.args_length = 0;
+	decode_failure(&x, &d);
+	ck_assert_ptr_null(d.filename.bytes);
+	ck_assert_ptr_null(d.args.bytes);
+	/* No arguments at all is not the same. */
+	x.f.flags = 0;
+	decode_failure(&x, &d);
+	ck_assert_ptr_nonnull(d.args.bytes);
+}
+END_TEST
+
 START_TEST(test_paths)
 {
 	static const struct {
@@ -220,6 +318,9 @@ int main(void)
 		test_an_exec_that_lies,
 		test_more_arguments_than_the_recorder_has_room_for,
 		test_a_cgroup_that_lies,
+		test_a_failure_that_lies,
+		test_filenames_of_failures,
+		test_a_failure_that_could_not_be_read,
 		test_paths,
 		test_long_paths,
 	};

@@ -293,6 +293,29 @@ void synthetic_exec(struct synthetic *s, int cpu, const struct synthetic_exec *x
 	synthetic_put(s, e, length);
 }
 
+void synthetic_failure(struct synthetic *s, int cpu, const struct synthetic_failure *x)
+{
+	size_t length = sizeof(struct lineage_exec_failure) + x->filename_length + x->args_length;
+	CLEANUP_FREE struct lineage_exec_failure *f = calloc(1, length);
+
+	*f = (struct lineage_exec_failure){
+		.error = x->error,
+		.flags = x->flags,
+		.directory = x->directory,
+		.args_total = (uint32_t)x->args_length,
+		.args_length = (uint32_t)x->args_length,
+		.args_offset = (uint32_t)x->filename_length,
+		.filename_length = (uint32_t)x->filename_length,
+	};
+	synthetic_head(s, &f->header, LINEAGE_EXEC_FAILURE, length, cpu, x->process, x->ms);
+	set_comm(f->comm, "caller");
+	memcpy(f->data, x->filename, x->filename_length);
+	memcpy(f->data + x->filename_length, x->args, x->args_length);
+	for (size_t i = 0; i < x->args_length; i++)
+		f->args_count += x->args[i] == 0;
+	synthetic_put(s, f, length);
+}
+
 static sqlite3_stmt *query(struct synthetic *s, const char *format, va_list list)
 {
 	char *sql = sqlite3_vmprintf(format, list);
@@ -351,9 +374,10 @@ const char *synthetic_rows(struct synthetic *s, const char *format, ...)
 	return answer;
 }
 
-#define EVENTS                                                        \
-	"(SELECT cpu, seq FROM fork WHERE seq IS NOT NULL UNION ALL " \
-	"SELECT cpu, seq FROM exec WHERE seq IS NOT NULL UNION ALL "  \
+#define EVENTS                                                               \
+	"(SELECT cpu, seq FROM fork WHERE seq IS NOT NULL UNION ALL "        \
+	"SELECT cpu, seq FROM exec WHERE seq IS NOT NULL UNION ALL "         \
+	"SELECT cpu, seq FROM exec_failure WHERE seq IS NOT NULL UNION ALL " \
 	"SELECT cpu, seq FROM exit WHERE seq IS NOT NULL)"
 
 void synthetic_prove(struct synthetic *s)

@@ -77,6 +77,18 @@ struct synthetic_exec {
 
 void synthetic_exec(struct synthetic *s, int cpu, const struct synthetic_exec *e);
 
+/* filename with its NUL if it has one; args each ended by NUL. */
+struct synthetic_failure {
+	struct lineage_key process;
+	const char *filename, *args;
+	size_t filename_length, args_length;
+	int directory;
+	uint32_t error, flags;
+	int64_t ms;
+};
+
+void synthetic_failure(struct synthetic *s, int cpu, const struct synthetic_failure *f);
+
 /* The first column of the first row as text, "" for NULL; "none" without a row. Static storage. */
 const char *synthetic_sql(struct synthetic *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

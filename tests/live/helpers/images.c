@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -136,34 +137,75 @@ static void fail(const char *path, char *const *args, int expected)
 		die("%s: expected errno %d", path, expected);
 }
 
+static void fail_at(int directory, const char *path, char *const *args, int flags, int expected)
+{
+	syscall(SYS_execveat, directory, path, args, environ, flags);
+	if (errno != expected)
+		die("execveat %s: expected errno %d", path, expected);
+}
+
+/* A failure is the process's, whichever thread it happens to. */
+static void *fail_in_thread(void *args)
+{
+	fail("/nonexistent/thread", args, ENOENT);
+	return NULL;
+}
+
+/* Longer than one argument may be: 32 pages. */
+#define TOO_LONG (33 * 4096)
+
+static void make_failures(const char *directory, char *const *args)
+{
+	char *too_long = malloc(TOO_LONG);
+	char *const large[] = {args[0], args[1], too_long, NULL};
+	pthread_t thread;
+	int fd;
+
+	if (chdir(directory) < 0)
+		die("%s", directory);
+	close(open("not-executable", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	fd = open("not-a-program", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	if (write(fd, "words\n", 6) != 6 || symlink("loop", "loop") < 0)
+		die("%s", directory);
+	close(fd);
+	memset(too_long, 'x', TOO_LONG);
+	too_long[TOO_LONG - 1] = 0;
+	fail("/nonexistent/program", args, ENOENT);
+	fail("./not-executable", args, EACCES);
+	fail("not-a-program", args, ENOEXEC);
+	fail("not-executable/sub", args, ENOTDIR);
+	fail(directory, args, EACCES);
+	fail(beside("tiny"), large, E2BIG);
+	fail("loop", args, ELOOP);
+	if (dup2(open(directory, O_PATH | O_CLOEXEC), 77) != 77)
+		die("%s", directory);
+	fail_at(77, "nothing", args, 0, ENOENT);
+	fail_at(77, "", args, AT_EMPTY_PATH, EACCES);
+	fail_at(77, "loop", args, AT_SYMLINK_NOFOLLOW, ELOOP);
+	pthread_create(&thread, NULL, fail_in_thread, (void *)args);
+	pthread_join(thread, NULL);
+}
+
 /* ARGUMENT: a directory in which to make what cannot be executed. */
 static void run_failures(const char *argument)
 {
-	char *const args[] = {"never", "ran", NULL};
-	char plain[PATH_MAX], text[PATH_MAX], below[PATH_MAX + 8], members[4 * PATH_MAX];
+	/* Not constants: what this process has never touched would be in no page of it. */
+	char *const args[] = {strdup("never"), strdup("ran"), NULL};
+	char members[4 * PATH_MAX];
 	pid_t pid = fork();
-	int fd;
 
-	snprintf(plain, sizeof(plain), "%s/not-executable", argument);
-	snprintf(text, sizeof(text), "%s/not-a-program", argument);
-	snprintf(below, sizeof(below), "%s/sub", plain);
 	if (!pid) {
-		close(open(plain, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-		fd = open(text, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-		if (write(fd, "words\n", 6) != 6)
-			die("%s", text);
-		close(fd);
-		fail("/nonexistent/program", args, ENOENT);
-		fail(plain, args, EACCES);
-		fail(text, args, ENOEXEC);
-		fail(below, args, ENOTDIR);
-		fail(argument, args, EACCES);
+		make_failures(argument, args);
 		_exit(11);
 	}
 	snprintf(members, sizeof(members),
-		 "\"failures\":[\"2 /nonexistent/program\",\"13 %s\",\"8 %s\",\"20 %s\",\"13 %s\"],"
+		 "\"failures\":[\"2 /nonexistent/program\",\"13 ./not-executable\","
+		 "\"8 not-a-program\",\"20 not-executable/sub\",\"13 %s\",\"7 %s\","
+		 "\"40 loop\",\"2 /dev/fd/77/nothing\",\"13 /dev/fd/77\","
+		 "\"40 /dev/fd/77/loop\",\"2 /nonexistent/thread\"],"
+		 "\"failure_args\":\"[\\\"never\\\",\\\"ran\\\"\","
 		 "\"exec_count\":0,\"image_inherited\":1",
-		 plain, text, below, argument);
+		 argument, beside("tiny"));
 	truth_reap(pid, members);
 }
 
