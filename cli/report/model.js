@@ -28,6 +28,39 @@ for (let i = 0; i < COUNT; i++) {
 for (let i = COUNT - 1; i >= 0; i--)
   if (rows[i][PARENT] >= 0) below[rows[i][PARENT]] += below[i] + 1;
 
+// Siblings that look alike, with all below them, but for pids and times: the first of them stands for the others.
+const leader = new Int32Array(COUNT), alike = new Uint32Array(COUNT), nextAlike = new Int32Array(COUNT).fill(-1);
+const childRows = new Uint32Array(COUNT); // children without those that another stands for
+
+function findAlike() {
+  const shape = new Uint32Array(COUNT), shapes = new Map(), inside = [];
+
+  // From the end: the shapes of the children are known before that of the parent.
+  for (let i = COUNT - 1; i >= 0; i--) {
+    const p = rows[i], up = p[PARENT];
+    const key = [p[SHOWN], p[BOOT], p[IMAGE], p[COMM], p[CONTEXT], p[EXIT], p[HOW], p[PRUNED], p[EXECS].map(e => e[2]).join(),
+      p[FAILURES].map(f => f[1] + f[2]).join(), inside[i] ? inside[i].join() : ''].join(';');
+
+    inside[i] = undefined;
+    if (!shapes.has(key)) shapes.set(key, shapes.size + 1);
+    shape[i] = shapes.get(key);
+    if (up >= 0) (inside[up] = inside[up] || []).push(shape[i]);
+  }
+  const first = new Map(), last = new Int32Array(COUNT);
+  for (let i = 0; i < COUNT; i++) {
+    const up = rows[i][PARENT], key = up * 4294967296 + shape[i], found = first.get(key);
+
+    leader[i] = found === undefined ? i : found;
+    alike[leader[i]]++;
+    if (found === undefined) {
+      first.set(key, i);
+      if (up >= 0) childRows[up]++;
+    } else nextAlike[last[found]] = i;
+    last[leader[i]] = i;
+  }
+}
+findAlike();
+
 const command = i => rows[i][IMAGE] >= 0 ? data.images[rows[i][IMAGE]].command : data.strings[rows[i][COMM]];
 const comm = i => data.strings[rows[i][COMM]];
 const contextOf = i => data.contexts[rows[i][CONTEXT]];

@@ -237,8 +237,26 @@ function drawBelow(g, i, y, width, scale) {
   }
 }
 
+// The lives of the others that the row stands for: thin, over one another, where a pixel is not drawn already.
+function drawAlike(g, i, y, width) {
+  const scale = width / (view.to - view.from);
+  let drawn = -1;
+
+  g.fillStyle = kindColor(i);
+  g.globalAlpha = .55;
+  for (let j = nextAlike[i]; j >= 0; j = nextAlike[j]) {
+    const end = rows[j][END] === null ? view.to : rows[j][END];
+    const a = Math.max((rows[j][START] - view.from) * scale, 0, drawn), b = Math.min((end - view.from) * scale, width);
+
+    if (a > width || b < 0 || Math.max(b, a + 1) <= drawn) continue;
+    g.fillRect(a, y + 9, Math.max(2, b - a), ROW - 18);
+    drawn = Math.max(b, a + 1);
+  }
+  g.globalAlpha = 1;
+}
+
 let laneHover = null; // x of the mouse
-function drawLanes(width, height, visible, first, offset, isClosed, chosen) {
+function drawLanes(width, height, visible, first, offset, isClosed, isFolded, chosen) {
   const g = prepare($('lanes'), width, height);
 
   drawAxis(g, view.from, view.to, width, height, null);
@@ -246,6 +264,7 @@ function drawLanes(width, height, visible, first, offset, isClosed, chosen) {
     const i = visible[first + k];
 
     drawLane(g, i, k * ROW - offset, width, isClosed(i), i === chosen);
+    if (isFolded(i)) drawAlike(g, i, k * ROW - offset, width);
   }
   drawGaps(g, view.from, view.to, width, height);
   if (laneHover !== null) {

@@ -3,6 +3,7 @@
 
 const ROW = 22;
 const open = new Uint8Array(COUNT);
+const unfolded = new Uint8Array(COUNT); // of a row that stands for others: they are shown
 let visible = [], place = new Int32Array(COUNT).fill(-1);
 let selected = -1, terms = [], matches = null, flags = new Set(), treeWidth = 0;
 const element = (tag, name, text) => {
@@ -27,6 +28,10 @@ function layout() {
       i += 1;
       continue;
     }
+    if (!wanted && leader[i] !== i && !unfolded[leader[i]]) {
+      i += below[i] + 1;
+      continue;
+    }
     place[i] = visible.push(i) - 1;
     i += wanted || open[i] ? 1 : below[i] + 1;
   }
@@ -34,6 +39,7 @@ function layout() {
   $('empty').hidden = visible.length > 0;
 }
 const isClosed = i => childCount[i] > 0 && !open[i] && !matches;
+const isFolded = i => alike[i] > 1 && !unfolded[i] && !matches;
 
 function highlight(parent, text, tag) {
   const words = terms.filter(t => t.word).map(t => t.word), lower = text.toLowerCase();
@@ -67,6 +73,14 @@ function tagsOf(i) {
   return tags;
 }
 
+function foldButton(i) {
+  const button = element('button', 'fold', alike[i].toLocaleString('en') + '×' + (unfolded[i] ? ' fold' : ''));
+
+  button.tabIndex = -1;
+  button.title = unfolded[i] ? 'One row for all that are alike (f)' : 'Each in a row of its own (f)';
+  return button;
+}
+
 function makeRow(i, y) {
   const p = rows[i], row = element('div', 'row' + (i === selected ? ' selected' : '') + (p[SHOWN] ? '' : ' context'));
   const line = element('span', 'c-command'), text = command(i);
@@ -89,6 +103,7 @@ function makeRow(i, y) {
   twist.tabIndex = -1;
   twist.setAttribute('aria-hidden', 'true');
   line.append(twist);
+  if (alike[i] > 1 && !matches) line.append(foldButton(i));
   for (const [name, what] of tagsOf(i)) line.append(element('span', 'tag ' + name, what));
   if ((p[HOW] >> 3 & 7) === 7) line.append(element('span', 'tag', 'fork'));
   const words = element('span', 'text'), space = text.indexOf(' ');
@@ -123,12 +138,16 @@ function drawNow() {
   $('tree').replaceChildren(fragment);
   if (selected >= 0 && place[selected] >= first) $('tree').setAttribute('aria-activedescendant', 'r' + selected);
   else $('tree').removeAttribute('aria-activedescendant');
-  drawLanes(width - treeWidth, height, visible, first, offset, isClosed, selected);
+  drawLanes(width - treeWidth, height, visible, first, offset, isClosed, isFolded, selected);
   drawOverview();
 }
 
 function reveal(i) {
-  for (let up = rows[i][PARENT]; up >= 0; up = rows[up][PARENT]) open[up] = 1;
+  unfolded[leader[i]] |= leader[i] !== i;
+  for (let up = rows[i][PARENT]; up >= 0; up = rows[up][PARENT]) {
+    open[up] = 1;
+    unfolded[leader[up]] |= leader[up] !== up;
+  }
   if (place[i] < 0 && matches) endSearch();
   layout();
   const y = place[i] * ROW, scroller = $('scroller');
@@ -158,131 +177,15 @@ function toggle(i, to = !open[i]) {
   select(selected, false);
 }
 
-// Details.
-function how(code) {
-  return code === 7 ? null : element('span', 'how ' + HOWS[code], HOWS[code]);
-}
-
-function linkTo(i, text) {
-  const b = element('button', 'link', text || comm(i) + ' (' + rows[i][PID] + ')');
-
-  b.addEventListener('click', () => {
-    reveal(i);
-    select(i);
-    $('tree').focus();
-  });
-  return b;
-}
-
-function section(title, list) {
-  const dl = element('dl');
-
-  for (const [name, value, note] of list) {
-    if (value === undefined || value === null || value === '') continue;
-    const dd = element('dd');
-    dd.append(value instanceof Node ? value : String(value));
-    if (note) dd.append(note);
-    dl.append(element('dt', '', name), dd);
-  }
-  if (dl.children.length) $('details').append(element('h3', '', title), dl);
-}
-
-const byId = (i, id) => id ? rowOfId.get(rows[i][BOOT] + ':' + id) : undefined;
-const processLink = (i, id) => {
-  const at = byId(i, id);
-
-  return !id ? null : at === undefined ? 'process ' + id + ', not in this report' : linkTo(at);
-};
-
-function showImages(i) {
-  const list = element('ol');
-
-  for (const [at, provenance, image, , cwd, name, parent] of rows[i][EXECS]) {
-    const li = element('li'), m = data.images[image], when = element('div', 'when', at === null ? 'before recording' : dateTimeText(at, 6));
-
-    when.append(how(provenance) || '');
-    li.append(when, element('div', 'command', m ? m.args || m.command : '?'));
-    const facts = [m && m.exe && !m.command.startsWith(m.exe) ? m.exe : null, m && m.filename ? 'asked for ' + m.filename : null,
-      m && m.interpreter ? 'interpreter ' + m.interpreter : null, cwd >= 0 ? 'in ' + data.paths[cwd] : null,
-      m && m.flags ? m.flags.join(', ') : null, m && m.truncated ? 'arguments cut short, in all ' + m.bytes + ' bytes' : null,
-      m && m.inode ? 'device ' + m.device + ', inode ' + m.inode : null].filter(Boolean);
-    if (facts.length) li.append(element('div', 'when', facts.join(' · ')));
-    list.append(li);
-  }
-  if (list.children.length)
-    $('details').append(element('h3', '', list.children.length > 1 ? list.children.length + ' programs' : 'Program'), list);
-}
-
-function showFailures(i) {
-  const list = element('ol');
-
-  for (const [at, error, image] of rows[i][FAILURES]) {
-    const li = element('li'), m = data.images[image], when = element('div', 'when', dateTimeText(at, 6) + ' ');
-
-    when.append(element('span', 'kill', error));
-    li.append(when, element('div', 'command', m ? (m.filename || m.exe || '') + '  ' + (m.args || '') : '?'));
-    list.append(li);
-  }
-  if (list.children.length) $('details').append(element('h3', '', 'Failed execs'), list);
-}
-
-function showPath(i) {
-  const path = element('div', 'path'), line = [];
-
-  for (let up = rows[i][PARENT]; up >= 0; up = rows[up][PARENT]) line.unshift(up);
-  line.forEach((up, k) => {
-    if (line.length > 8 && k > 1 && k < line.length - 5) {
-      if (k === 2) path.append('… ›');
-      return;
-    }
-    path.append(linkTo(up, comm(up)), '›');
-  });
-  $('details').append(path);
-}
-
-function showWhoAndWhere(i) {
-  const p = rows[i], x = contextOf(i);
-  const id = (real, effective) => real === undefined ? null : real + (effective !== real ? ', effective ' + effective : '');
-
-  section('Who', [['user', id(x.uid, x.euid)], ['group', id(x.gid, x.egid)],
-    ['logged in as', x.loginuid === undefined ? null : x.loginuid === 4294967295 ? 'nobody' : x.loginuid],
-    ['audit id', x.sessionid === 4294967295 ? null : x.sessionid], ['terminal', x.tty], ['session', x.sid],
-    ['group leader', p[PGID]], ['capabilities', x.cap_effective ? '0x' + BigInt.asUintN(64, BigInt(x.cap_effective)).toString(16) : null]]);
-  section('Where', [['container', x.container_name], ['container id', x.container_id], ['runtime', x.runtime],
-    ['image', x.image_name], ['pod', x.pod_name && (x.pod_namespace ? x.pod_namespace + '/' : '') + x.pod_name],
-    ['pod uid', x.pod_uid], ['cgroup', x.cgroup], ['pid inside', p[NS_PID] && p[NS_PID] !== p[PID] ? p[NS_PID] : null],
-    ['namespaces', Object.entries(x).filter(([k]) => k.endsWith('_ns')).map(([k, v]) => k.slice(0, -3) + ' ' + v).join(', ')]]);
-}
-
-function showDetails() {
-  const box = $('details');
-
-  box.replaceChildren();
-  box.scrollTop = 0;
-  if (selected < 0) {
-    box.append(element('p', 'lead', 'Choose a process.'));
-    return;
-  }
-  const i = selected, p = rows[i], boot = data.boots[p[BOOT]];
-  showPath(i);
-  box.append(element('h2', '', comm(i) + ' (' + p[PID] + ')'));
-  box.append(element('div', 'command', command(i)));
-  const end = p[END] === null ? element('span', 'live', 'had not ended') : dateTimeText(p[END], 6);
-  section('Life', [['start', dateTimeText(p[START], 6), how(p[HOW] & 7)], ['end', end, p[END] === null ? null : how(p[HOW] >> 6 & 7)],
-    ['lasted', p[END] === null ? null : spanText(p[END] - p[START])],
-    ['exit', p[END] === null ? null : element('span', EXIT_CLASS[kind[i]], p[EXIT] === '?' ? 'not known' : p[EXIT])],
-    ['parent', processLink(i, p[PARENT_ID])], ['creator', processLink(i, p[CREATOR])],
-    ['parent at end', p[REAPER] !== p[PARENT_ID] ? processLink(i, p[REAPER]) : null],
-    ['children', childCount[i] ? childCount[i].toLocaleString('en') + (below[i] > childCount[i] ? ', ' + below[i].toLocaleString('en') + ' in all below' : '') : null],
-    ['not kept', p[PRUNED] ? p[PRUNED] + ' children are not in the database' : null],
-    ['cpu', p[USER] === null ? null : spanText(p[USER] * 1e3) + ' user, ' + spanText(p[SYSTEM] * 1e3) + ' system'],
-    ['memory', p[RSS] ? 'at most ' + (p[RSS] / 1024).toFixed(1) + ' MiB' : null],
-    ['program', (p[HOW] >> 3 & 7) === 7 ? 'as the parent had; it never called exec' : null]]);
-  showImages(i);
-  showFailures(i);
-  showWhoAndWhere(i);
-  section('Record', [['host', boot.host], ['boot', boot.id], ['kernel', boot.kernel], ['process id', p[ID]],
-    ['ask again', element('code', '', 'lineage-query show ' + p[PID] + '@' + p[START_BOOT])]]);
+function fold(i) {
+  if (alike[leader[i]] < 2 || matches) return;
+  i = leader[i];
+  unfolded[i] ^= 1;
+  // What was chosen among those that it stands for is the row itself.
+  for (let up = selected; !unfolded[i] && up >= 0; up = rows[up][PARENT])
+    if (leader[up] === i && up !== i) selected = i;
+  layout();
+  select(selected, false);
 }
 
 // Search.
@@ -337,7 +240,7 @@ function moveTo(k) {
 }
 
 function openAll(i) {
-  for (let j = i; j <= i + below[i]; j++) open[j] = 1;
+  for (let j = i; j <= i + below[i]; j++) open[j] = unfolded[j] = 1;
   layout();
   draw();
 }
@@ -355,6 +258,7 @@ const treeKeys = {
   Enter: (at, i) => showLife(i),
   p: (at, i) => rows[i][PARENT] >= 0 && select(rows[i][PARENT]),
   '*': (at, i) => openAll(i),
+  f: (at, i) => fold(i),
 };
 const pageKeys = {
   '/': () => $('search').select(),
@@ -403,6 +307,7 @@ $('tree').addEventListener('click', event => {
 
   if (!row) return;
   const i = Number(row.dataset.row);
+  if (event.target.closest('.fold')) return fold(i);
   if (event.target.closest('.twist')) toggle(i);
   select(i, false);
   $('tree').focus({preventScroll: true});
@@ -410,7 +315,7 @@ $('tree').addEventListener('click', event => {
 $('tree').addEventListener('dblclick', event => {
   const row = event.target.closest('.row');
 
-  if (row && !event.target.closest('.twist')) toggle(Number(row.dataset.row));
+  if (row && !event.target.closest('button')) toggle(Number(row.dataset.row));
 });
 $('scroller').addEventListener('scroll', draw);
 window.addEventListener('resize', draw);
@@ -564,6 +469,7 @@ for (const f of CHIPS)
   });
 $('expand').addEventListener('click', () => {
   open.fill(1);
+  unfolded.fill(1);
   layout();
   draw();
 });
@@ -593,14 +499,15 @@ function openFirst(limit) {
   let level = [], count = 0;
 
   open.fill(0);
-  for (let i = 0; i < COUNT; i += below[i] + 1) level.push(i);
+  unfolded.fill(0);
+  for (let i = 0; i < COUNT; i += below[i] + 1) if (leader[i] === i) level.push(i);
   for (count = level.length; level.length;) {
     const next = [];
-    for (const i of level.sort((a, b) => childCount[a] - childCount[b])) {
-      if (!childCount[i] || (count + childCount[i] > limit && count > 1)) continue;
+    for (const i of level.sort((a, b) => childRows[a] - childRows[b])) {
+      if (!childCount[i] || (count + childRows[i] > limit && count > 1)) continue;
       open[i] = 1;
-      count += childCount[i];
-      for (let j = i + 1; j <= i + below[i]; j += below[j] + 1) next.push(j);
+      count += childRows[i];
+      for (let j = i + 1; j <= i + below[i]; j += below[j] + 1) if (leader[j] === j) next.push(j);
     }
     level = next;
   }

@@ -153,6 +153,60 @@ def check_large(b, path):
     quiet(b, "large")
 
 
+def alike(path):
+    """A service that did the same thing forty times, one of them with another end, and what it did was two deep."""
+    d = database.Database(path)
+    d.boot()
+    d.cgroup(1, "/system.slice/cron.service")
+    d.context(1, 0, 1)
+    second = database.SECOND
+    top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]))
+    cron = d.process(50, second, top, d.image("/usr/sbin/cron", ["cron"]))
+    for i in range(40):
+        shell = d.process(100 + i, (10 + 10 * i) * second, cron, d.image("/bin/sh", ["sh", "-c", "curl"]), 3 * second,
+                          256 if i == 20 else 0)
+        d.process(200 + i, (11 + 10 * i) * second, shell, d.image("/usr/bin/curl", ["curl", "x"]), second)
+        if i == 30:
+            d.process(300, (12 + 10 * i) * second, shell, d.image("/usr/bin/id", ["id"]), second)
+    d.finish()
+
+
+def check_fold(b, directory):
+    path, page = os.path.join(directory, "alike.db"), os.path.join(directory, "alike.html")
+    alike(path)
+    report(page, "50", "--db", path)
+    b.open(page)
+    b.frame()
+    text = subprocess.run([QUERY, "tree", "50", "--db", path, "-q"], capture_output=True, text=True).stdout
+    folded = len(text.splitlines())
+    expect(f"as many rows as the tree has lines: {folded}\n{text}", folded == 9 and len(shown(b)) == folded)
+    labels = b.run("return [...document.querySelectorAll('.fold')].map(e => e.textContent)")
+    expect(f"how many each stands for: {labels}", labels == ["38×"])
+    expect("38 lives are in its lane", b.run("let n = 0; for (let j = leader[2]; j >= 0; j = nextAlike[j]) n++; return n") == 38)
+    pixel = ("const c = document.getElementById('lanes'), g = c.getContext('2d'), y = place[2] * 22 + 11;"
+             "const d = g.getImageData(0, y, c.width, 1).data; let n = 0, on = false;"
+             "for (let i = 0; i < d.length; i += 4) { const now = d[i + 3] > 60 && d[i + 1] > d[i] + 10; n += now && !on; on = now }"
+             "return n")
+    b.screenshot(os.path.join(SHOTS, "folded.png"))
+    expect(f"and drawn: {b.run(pixel)}", b.run(pixel) > 20)
+    b.click(".fold")
+    expect("each in a row of its own", b.run("return visible.length") == folded + 37)
+    b.screenshot(os.path.join(SHOTS, "unfolded.png"))
+    b.keys("end", "up", "up", "f")
+    expect("folded again by a key", b.run("return visible.length") == folded)
+    expect("what was chosen is the row itself", b.run("return selected === leader[selected]"))
+    b.type("#search", "pid:139")
+    expect("a search finds what is folded", found(b) == "1 match" and ["139"] == [r[0] for r in shown(b)][-1:])
+    b.keys("escape")
+    b.run("reveal(rows.findIndex(p => p[PID] === 239)); draw()")
+    b.frame()
+    expect("a link to one that is folded shows it", b.run("return place[rows.findIndex(p => p[PID] === 239)] > 0"))
+    b.click("#collapse")
+    b.click("#expand")
+    expect("all of them", b.run("return visible.length") == 2 + 81)
+    quiet(b, "fold")
+
+
 def check_timeline(b):
     whole = b.run("return [view.from, view.to]")
     b.drag("#density", (.19, .4), (.25, .4))
@@ -198,6 +252,7 @@ try:
     with tempfile.TemporaryDirectory() as directory:
         check_hostile(browser, os.path.join(directory, "hostile.html"))
         check_policy(browser, os.path.join(directory, "hostile.html"))
+        check_fold(browser, directory)
         check_large(browser, os.path.join(directory, "large.html"))
 finally:
     browser.quit()

@@ -204,7 +204,7 @@ PROGRAMS = [
 
 
 def large(path, count, hostname="node1", boot_id=BOOT_ID):
-    r = random.Random(hostname + "7")
+    r = random.Random(7 if hostname == "node1" else hostname)
     d = Database(path)
     d.boot(hostname, 1, boot_id)
     d.cgroup(1, "/system.slice/cron.service")
