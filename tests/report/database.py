@@ -62,6 +62,7 @@ class Database:
         self.images = {}
         self.ids = {"text": 0, "image": 0, "exec": 0, "process": 0}
         self.seq = [0, 0]
+        self.boots = 0
 
     def run(self, sql, *values):
         self.db.execute(sql, values)
@@ -70,21 +71,23 @@ class Database:
         self.ids[kind] += 1
         return self.ids[kind]
 
-    def boot(self, hostname="node1", days=1, boot_id=BOOT_ID):
-        self.run("INSERT INTO boot VALUES (1, ?, ?, 'x86_64', '6.12.0')", boot_id, hostname)
-        self.run("INSERT INTO clock VALUES (1, 0, ?)", EPOCH_NS)
+    def boot(self, hostname="node1", days=1, boot_id=BOOT_ID, epoch_ns=EPOCH_NS):
+        """Another boot, which what follows belongs to."""
+        self.boots += 1
+        self.run("INSERT INTO boot VALUES (?, ?, ?, 'x86_64', '6.12.0')", self.boots, boot_id, hostname)
+        self.run("INSERT INTO clock VALUES (?, 0, ?)", self.boots, epoch_ns)
         end = days * 86400 * SECOND
-        self.run("INSERT INTO recorder_row VALUES (1, 1, '0.1.0', 'c0ffee', '6.12.0', NULL, 0, ?, ?, 'stopped')",
-                 end, end)
+        self.run("INSERT INTO recorder_row VALUES (?, ?, '0.1.0', 'c0ffee', '6.12.0', NULL, 0, ?, ?, 'stopped')",
+                 self.boots, self.boots, end, end)
 
     def cgroup(self, number, path, *names):
         self.run("INSERT INTO cgroup VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, number, path,
                  *(names or [None] * 7))
 
-    def context(self, number, uid, cgroup, tty=0):
+    def context(self, number, uid, cgroup, tty=0, loginuid=None):
         self.run("INSERT INTO context (context, uid, euid, suid, gid, egid, sgid, loginuid, sessionid, sid, tty,"
                  " cgroup) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 3, 1, ?, ?)",
-                 number, uid, uid, uid, uid, uid, uid, uid or 4294967295, tty, cgroup)
+                 number, uid, uid, uid, uid, uid, uid, loginuid or uid or 4294967295, tty, cgroup)
 
     def text(self, value):
         raw = value if isinstance(value, bytes) else None
@@ -131,32 +134,36 @@ class Database:
                  " fork_seq, context, comm, ns_pid, pgid, exec_after_ns, exec_cpu, exec_seq, exec_context,"
                  " exec_parent_id, image, cwd, end_after_ns, end_cpu, end_seq, end_parent_id, status, user_us,"
                  " system_us, max_rss_kib)"
-                 " VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
-                 number, pid, start, parent, provenance, *fork, context, comm and self.text(comm),
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+                 number, self.boots, pid, start, parent, provenance, *fork, context, comm and self.text(comm),
                  None if inherited else min(1000000, life or 1000000), *run, image, cwd and self.text(cwd), life,
                  *end, None if life is None else status, *((12000, 3000, 4096) if life else (None, None, None)))
         return number
 
     def earlier_image(self, process, boot_ns, image):
-        self.run("INSERT INTO exec_row VALUES (?, ?, 1, ?, 0, ?, ?, 0, 0, ?, NULL, NULL, 0)", self.next("exec"),
-                 process, boot_ns, *self.number(), image)
+        self.run("INSERT INTO exec_row VALUES (?, ?, ?, ?, 0, ?, ?, 0, 0, ?, NULL, NULL, 0)", self.next("exec"),
+                 process, self.boots, boot_ns, *self.number(), image)
 
     def failure(self, process, boot_ns, image, errno):
         self.run("INSERT INTO exec_failure_row (process_id, boot, boot_ns, provenance, cpu, seq, image, errno)"
-                 " VALUES (?, 1, ?, 0, ?, ?, ?, ?)", process, boot_ns, *self.number(), image, errno)
+                 " VALUES (?, ?, ?, 0, ?, ?, ?, ?)", process, self.boots, boot_ns, *self.number(), image, errno)
 
     def lose(self, start, end, count, cause="ring_full"):
         """Numbers that were taken and never arrived."""
         cpu, first = self.number()
         self.seq[cpu] += count - 1
         self.run("INSERT INTO gap_row (boot, cause, cpu, from_boot_ns, to_boot_ns, first_seq, last_seq, lost)"
-                 " VALUES (1, ?, ?, ?, ?, ?, ?, ?)", cause, cpu, start, end, first, first + count - 1, count)
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.boots, cause, cpu, start, end, first, first + count - 1, count)
+
+    def finish_boot(self):
+        for cpu in 0, 1:
+            self.run("INSERT INTO cpu_position VALUES (?, ?, 0, ?, 0, 0)", self.boots, cpu, self.seq[cpu])
+        self.seq = [0, 0]
 
     def finish(self):
+        self.finish_boot()
         self.run("INSERT INTO zone SELECT process_id >> 12, boot, min(start_boot_ns), max(start_boot_ns)"
                  " FROM process_row GROUP BY 1, 2")
-        for cpu in 0, 1:
-            self.run("INSERT INTO cpu_position VALUES (1, ?, 0, ?, 0, 0)", cpu, self.seq[cpu])
         self.db.execute("COMMIT")
         self.db.close()
 
