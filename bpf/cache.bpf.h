@@ -26,12 +26,38 @@ static __noinline struct lineage_process *cache_add(const struct lineage_key *ke
 	return bpf_map_lookup_elem(&process_cache, key);
 }
 
+/*
+ * A process that was there before it was recorded: it has been moved into a cgroup that is, or has
+ * put a child there. None of its events has been seen, but who its parent is can be told.
+ */
+static __noinline struct lineage_process *cache_note(const struct lineage_key *key,
+						     struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	struct task_struct___exec_id *versioned = (void *)leader;
+	struct lineage_process *p = cache_add(key, 0);
+
+	if (!p || p->known || p->parent.pid)
+		return p;
+	task_key(&p->parent, leader->real_parent);
+	p->current_parent = p->parent;
+	task_ids(&p->ids, leader);
+	task_comm(p->comm, leader);
+	p->exec_id = versioned->self_exec_id;
+	return p;
+}
+
 /* A child starts with its parent's image, so its entry starts as a copy of its parent's. */
-static __always_inline struct lineage_process *cache_fork(const struct lineage_fork *f)
+static __always_inline struct lineage_process *cache_fork(const struct lineage_fork *f,
+							  struct task_struct *child, bool filtered)
 {
 	struct lineage_process *parent = bpf_map_lookup_elem(&process_cache, &f->parent);
-	struct lineage_process *p = cache_add(&f->header.process, parent);
+	struct lineage_process *p;
 
+	/* Where all is recorded, one that is not there found no room before. */
+	if (!parent && filtered)
+		parent = cache_note(&f->parent, child->real_parent);
+	p = cache_add(&f->header.process, parent);
 	if (!p)
 		return 0;
 	__builtin_memcpy(p->comm, f->comm, sizeof(p->comm));

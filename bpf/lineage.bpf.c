@@ -74,7 +74,7 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 	task_key(&f.creator, creator);
 	task_comm(f.comm, child);
 	f.exec_id = versioned->self_exec_id;
-	p = cache_fork(&f);
+	p = cache_fork(&f, child, ctl->filter);
 	if (spare && !p)
 		return 0;
 	header_fill(&f.header, LINEAGE_FORK, take_seq(c), f.header.process.start_boot_ns);
@@ -218,7 +218,7 @@ cache_exec(struct linux_binprm *bprm, struct task_struct *task, struct exec_plan
 	struct lineage_process *p = bpf_map_lookup_elem(&process_cache, &plan->key);
 
 	if (!p)
-		p = cache_add(&plan->key, 0);
+		p = cache_note(&plan->key, task);
 	if (!p)
 		return 0;
 	task_comm(p->comm, task);
@@ -360,7 +360,7 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 		struct lineage_process *p = bpf_map_lookup_elem(&process_cache, &plan.key);
 
 		if (!p)
-			p = cache_add(&plan.key, 0);
+			p = cache_note(&plan.key, task);
 		if (!p ||
 		    (is_recorded(p, LINEAGE_EXEC) && p->exec_id == (__u32)versioned->self_exec_id))
 			return 0;
@@ -475,6 +475,8 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 		count(&c->filtered);
 		return 0;
 	}
+	if (!p)
+		p = cache_note(&e.header.process, task);
 	header_fill(&e.header, LINEAGE_EXIT, take_seq(c), bpf_ktime_get_boot_ns());
 	e.header.length = sizeof(e);
 	task_key(&e.parent, task->real_parent);
@@ -526,7 +528,6 @@ int lineage_snapshot(struct bpf_iter__task *ctx)
 	struct task_struct___exec_id *versioned = (void *)task;
 	struct lineage_control *ctl = control_get();
 	struct lineage_snapshot s = {};
-	struct lineage_process *p;
 
 	/* A zombie has ended: it has no more to tell, and nothing would tell of its end. */
 	if (!task || !ctl || task->pid != task->tgid || task->signal->live.counter == 0)
@@ -549,13 +550,8 @@ int lineage_snapshot(struct bpf_iter__task *ctx)
 		s.inode = exe->f_inode->i_ino;
 		s.dev = exe->f_inode->i_sb->s_dev;
 	}
-	p = s.included ? cache_add(&s.header.process, 0) : 0;
-	if (p && !p->known) {
-		p->parent = p->current_parent = s.parent;
-		p->ids = s.ids;
-		p->exec_id = s.exec_id;
-		__builtin_memcpy(p->comm, s.comm, sizeof(p->comm));
-	}
+	if (s.included)
+		cache_note(&s.header.process, task);
 	bpf_seq_write(ctx->meta->seq, &s, sizeof(s));
 	return 0;
 }

@@ -63,6 +63,7 @@ int apply_process(struct recorder *r, const struct lineage_key *key, struct proc
 {
 	struct lineage_process kept;
 	struct process *p = book_find(&r->book, key);
+	bool is_kept;
 	int64_t id = 0;
 	int result;
 
@@ -78,10 +79,12 @@ int apply_process(struct recorder *r, const struct lineage_key *key, struct proc
 	if (result < 0)
 		return result;
 	r->counters.inferred++;
-	if (recover_lookup(r, key, &kept) == 0 && kept.known)
-		result = recover_birth(r, p, &kept);
-	else
+	is_kept = recover_lookup(r, key, &kept) == 0;
+	/* Where no event of it was seen, /proc knows more of it if it still runs. */
+	if (!is_kept || !kept.known)
 		result = recover_from_node(r, p);
+	if (result == 0 && is_kept && p->birth == PROVENANCE_INFERRED)
+		result = recover_birth(r, p, &kept);
 	*ret_process = p;
 	return result;
 }
