@@ -274,7 +274,7 @@ static __always_inline int failure_record(const struct failure_plan *plan, const
 	r->args_offset = room;
 	r->pad = 0;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	bpf_ringbuf_submit(r, wake_flags());
+	bpf_ringbuf_submit(r, wake_flags(0));
 	return 0;
 }
 

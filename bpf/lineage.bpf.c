@@ -85,7 +85,7 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 		p->fork_seq = f.header.seq;
 		p->fork_cpu = f.header.cpu;
 	}
-	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags()) < 0)
+	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags(sizeof(f))) < 0)
 		lost(c, LINEAGE_FORK);
 	return 0;
 }
@@ -291,7 +291,7 @@ static __noinline int exec_record(struct linux_binprm *bprm, struct task_struct 
 		cache_show_args(p, r->data + paths);
 	}
 	r->header.length = sizeof(*r) + paths + n;
-	bpf_ringbuf_submit(r, wake_flags());
+	bpf_ringbuf_submit(r, wake_flags(0));
 	return 0;
 }
 
@@ -485,7 +485,7 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 	task_comm(e.comm, task->group_leader);
 	if (p)
 		cache_exit(p, &e);
-	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags()) < 0)
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(sizeof(e))) < 0)
 		lost(c, LINEAGE_EXIT);
 	return 0;
 }

@@ -33,6 +33,8 @@
 /* A log is given its full size where the disk has so many times of that; by so much at once. */
 #define RESERVE_SHARE 8
 #define RESERVE_BYTES (1 << 20)
+/* How many times its mark the log may grow to while the disk is slow. */
+#define PATIENCE 8
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -142,26 +144,40 @@ static void end_pause(struct checkpoint *c, bool paused)
 }
 
 /*
+ * Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
+ * Where the whole database may take 4 MiB only that is less than what is worthwhile elsewhere.
+ */
+static uint64_t mark_pages(const struct checkpoint *c)
+{
+	return c->options.wal_max_bytes / 2 / PAGE_BYTES;
+}
+
+/*
  * So that the writer begins the log anew: it does with its next commit if nothing is left to copy.
  * What can be copied and synced while it writes goes first.
  */
 static void empty(struct worker *w)
 {
 	struct checkpoint *c = w->c;
-	uint64_t left = UINT64_MAX;
+	uint64_t left = UINT64_MAX, took = 0;
 	bool paused;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t before = left;
+		uint64_t before = left, began = clock_monotonic_ns();
 
 		if (!copy(w, STORE_WAL_PASSIVE))
 			return;
+		took = clock_monotonic_ns() - began;
 		left = rest(w);
 		/* Nothing left may still mean that a transaction is open, which goes on at the end.
 		 */
 		if (left <= LITTLE_PAGES || (i > 0 && left > before / 2))
 			break;
 	}
+	/* The next one would be no shorter, and the writer's own sync not either: later, if it can
+	 * be. */
+	if (took > CHECKPOINT_PAUSE_NS && atomic_load(&c->written_pages) < PATIENCE * mark_pages(c))
+		return;
 	paused = ask_for_pause(c);
 	copy(w, STORE_WAL_PASSIVE);
 	end_pause(c, paused);
@@ -193,15 +209,6 @@ static int open_wal(const char *database)
 	 */
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-/*
- * Pages from which on the log is emptied: half of what it may have, the other half for meanwhile.
- * Where the whole database may take 4 MiB only that is less than what is worthwhile elsewhere.
- */
-static uint64_t mark_pages(const struct checkpoint *c)
-{
-	return c->options.wal_max_bytes / 2 / PAGE_BYTES;
 }
 
 static void look(struct worker *w)
@@ -254,6 +261,8 @@ static void *thread_main(void *argument)
 	note(w.c, r);
 	if (r == 0)
 		work(&w);
+	else
+		atomic_store(&w.c->dead, true);
 	cleanup_close(&w.wal_fd);
 	store_wal_close(w.db);
 	return NULL;
@@ -310,6 +319,11 @@ int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *opti
 	}
 	c->running = true;
 	return 0;
+}
+
+bool checkpoint_is_dead(const struct checkpoint *c)
+{
+	return c->running && atomic_load(&c->dead);
 }
 
 void checkpoint_stop(struct checkpoint *c)

@@ -2,7 +2,7 @@
 /*
  * The thread that waits for the disk, so that the thread that drains the ring does not.
  *
- * The writer commits with synchronous=OFF. This thread copies the write-ahead log into the database
+ * The writer's commits are not synced. This thread copies the write-ahead log into the database
  * (which syncs both, in the right order) and syncs the log itself every SyncIntervalSec=: that is
  * what a power cut can cost. It has a connection of its own and never holds a lock that the writer
  * needs.
@@ -48,6 +48,7 @@ struct checkpoint {
 	bool reserved;
 	int wake_fd; /* eventfd: the log has become long, or the end has come */
 	atomic_bool stop;
+	atomic_bool dead; /* it has ended by itself */
 
 	/* Between the two. */
 	atomic_uint_fast64_t written_pages; /* in the log as of the last commit */
@@ -70,6 +71,9 @@ struct checkpoint {
 int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *options);
 /* Ends the thread after one last checkpoint and sync. */
 void checkpoint_stop(struct checkpoint *c);
+
+/* The thread could not do its work and has ended: stop it, and start another. */
+bool checkpoint_is_dead(const struct checkpoint *c);
 
 /*
  * By the writer, after a transaction and outside any: that many pages are in the log now. Waits if

@@ -124,6 +124,26 @@ static int start_checkpoint(struct daemon *d)
 	return checkpoint_start(&d->checkpoint, &options);
 }
 
+/* The thread could not open the database, for want of memory or descriptors. */
+static int revive_checkpoint(struct daemon *d)
+{
+	if (!checkpoint_is_dead(&d->checkpoint))
+		return 0;
+	checkpoint_stop(&d->checkpoint);
+	return start_checkpoint(d);
+}
+
+/* What comes after opening a database under way. Tried again until it has worked. */
+static int resume(struct daemon *d)
+{
+	int r = recover_snapshot(&d->recorder);
+
+	if (r == 0)
+		r = start_checkpoint(d);
+	d->resume_due = r < 0;
+	return r;
+}
+
 /* The file has been damaged, removed or replaced under us: leave it, and begin with what is there
  * now. */
 static int reopen(struct daemon *d)
@@ -134,21 +154,21 @@ static int reopen(struct daemon *d)
 	upkeep_close(&d->upkeep);
 	recorder_close(&d->recorder);
 	r = open_recorder(d);
-	if (r == 0)
-		r = recover_snapshot(&d->recorder);
-	if (r == 0)
-		r = start_checkpoint(d);
-	return r;
+	d->resume_due = r == 0;
+	return r == 0 ? resume(d) : r;
 }
 
 /* One batch, or an attempt to get back to a state where batches can be written. */
 static int batch(struct daemon *d)
 {
-	int r;
+	int r = 0;
 
 	if (!d->recorder.store.db)
 		return reopen(d);
-	r = recorder_batch(&d->recorder);
+	if (d->resume_due)
+		r = resume(d);
+	if (r == 0)
+		r = recorder_batch(&d->recorder);
 	if (r == SCHEMA_E_NOT_DB || (r < 0 && store_has_moved(&d->recorder.store)))
 		return reopen(d);
 	return r;
@@ -276,10 +296,13 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 		log_error("%s has been removed or replaced: a new one is begun",
 			  d->config->database);
 		r = reopen(d);
-	} else if (d->recorder.store.db && !d->retry_ns) {
+	} else if (d->recorder.store.db && !d->retry_ns && !d->resume_due) {
 		r = recorder_tick(&d->recorder);
 		if (r == 0)
 			r = recover_ends(&d->recorder);
+		checkpoint_turn(&d->checkpoint, d->recorder.store.log_pages);
+		if (r == 0)
+			r = revive_checkpoint(d);
 	}
 	if (r < 0)
 		refused(d, r);
@@ -358,7 +381,8 @@ static int record(struct daemon *d)
 static void stop(struct daemon *d, int error)
 {
 	bool stored = setup_has_fd_store();
-	bool pinned = !stored && d->config->keep_attached && error == 0;
+	/* After an error what was found running goes on: the ring may hold what is nowhere else. */
+	bool pinned = !stored && d->config->keep_attached && (error == 0 || d->probe.adopted);
 	int r;
 
 	sd_notify(0, "STOPPING=1");

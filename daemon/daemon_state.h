@@ -30,6 +30,7 @@ struct daemon {
 	sd_event *event;
 	sd_event_source *drain_timer, *tick_timer;
 	uint64_t last_event_ns; /* monotonic: when the ring last held something */
+	bool resume_due;	/* a database has been opened anew, and lacks what resume() does */
 	uint64_t retry_ns;	/* 0: the database takes what it is given */
 	struct log_condition refusing, losing;
 	uint64_t lost_before;

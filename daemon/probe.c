@@ -388,6 +388,7 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 	       const struct probe_fd *fds, size_t fds_count, bool pin_links,
 	       struct probe_problem *problem)
 {
+	bool started = true;
 	int r = 0;
 
 	probe_init(probe);
@@ -399,16 +400,21 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 		return r;
 	find_left(probe, old, options, fds, fds_count);
 	if (!probe->adopted) {
-		/* Links in *old stay attached: their descriptors hold them. */
-		unpin(probe);
 		r = start_anew(probe, options, problem);
+		started = r == 0;
+		/* Links in *old stay attached: their descriptors hold them. Until there is
+		 * something better, their pins do so as well. */
+		if (started)
+			unpin(probe);
 	}
 	if (r == 0)
 		r = not_of_caller(pin(probe, pin_links, problem));
 	if (r < 0) {
 		if (!problem->text[0])
 			probe_explain(problem, "%s", strerror(-r));
-		probe_close(probe, true);
+		probe_close(probe, started && !probe->adopted);
+		/* Where nothing of an earlier daemon is in it. */
+		rmdir(options->pin_directory);
 	}
 	return r;
 }

@@ -142,8 +142,8 @@ int store_open(struct store *store, const char *path)
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, BUSY_MS);
 	sqlite3_wal_hook(store->db, note_log, store);
-	/* Durability is the business of the thread that checkpoints and syncs: see checkpoint.h. */
-	r = schema_exec(store->db, "PRAGMA synchronous = OFF; PRAGMA cache_size = -4096");
+	/* synchronous=NORMAL as it was opened: no commit waits for the disk, see checkpoint.h. */
+	r = schema_exec(store->db, "PRAGMA cache_size = -4096");
 	for (int i = 0; r == 0 && i < STORE_STMTS; i++)
 		r = schema_error(sqlite3_prepare_v3(
 			store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->stmts[i], NULL));
