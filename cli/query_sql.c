@@ -27,6 +27,15 @@ static int authorize(void *userdata, int action, const char *first, const char *
 	}
 }
 
+/* SQLite makes these tables when they are first named, which the authorizer would not let it. */
+static void know_functions(sqlite3 *db)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	sqlite3_prepare_v2(db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", -1, &stmt, NULL);
+	sqlite3_finalize(stmt);
+}
+
 static bool only_blanks(const char *rest)
 {
 	while (isspace((unsigned char)*rest) || *rest == ';')
@@ -43,6 +52,7 @@ int query_sql_open(struct query *q, const char *sql, struct query_rows **ret_row
 	if (!rows)
 		return -ENOMEM;
 	rows->query = q;
+	know_functions(q->db);
 	sqlite3_set_authorizer(q->db, authorize, NULL);
 	rc = sqlite3_prepare_v2(q->db, sql, -1, &rows->stmt, &rest);
 	sqlite3_set_authorizer(q->db, NULL, NULL);

@@ -125,6 +125,8 @@ static const struct {
 	{"status --db %s", 0, "processes                10"},
 	{"verify --db %s", 0, "sound"},
 	{"sql --db %s 'SELECT pid, exe FROM process WHERE pid = 300'", 0, "300\t/usr/bin/make\n"},
+	{"sql --db %s 'SELECT value FROM process, json_each(args) WHERE pid = 300 AND key = 1'", 0,
+	 "value\nall\n"},
 	{"sql --db %s 'DELETE FROM boot'", 2, "only one that reads"},
 	{"sql --db %s 'SELECT nonsense'", 2, "no such column: nonsense"},
 	{"tree --db /nonexistent/x 1", 3, "there is no database /nonexistent/x; start lineaged"},
