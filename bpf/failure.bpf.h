@@ -114,21 +114,36 @@ static __always_inline bool is_doomed(__u64 task)
 	return own & SIGKILL_BIT || (own & SIGSEGV_BIT && !(blocked & SIGSEGV_BIT));
 }
 
-/* The filter's verdict by the innermost cgroup that has one. Paths are left to other events. */
-static __noinline __u32 current_verdict(void)
+/* Whether this cgroup is a filter's, and what that says; 0: it is none. */
+static __noinline __u32 subtree_verdict(__u64 id)
 {
-	struct lineage_control *ctl = control_get();
-	struct lineage_cgroup_key key = {.id = bpf_get_current_cgroup_id()};
-	__u32 *verdict = bpf_map_lookup_elem(&cgroups, &key);
+	struct lineage_cgroup_key key = {.id = id};
+	__u32 *subtree = bpf_map_lookup_elem(&cgroup_filter, &key);
 
-	if (verdict)
-		return *verdict;
-	for (int i = LINEAGE_CGROUP_DEPTH - 1; i >= 0; i--) {
-		key.id = bpf_get_current_ancestor_cgroup_id(i);
-		verdict = key.id ? bpf_map_lookup_elem(&cgroup_filter, &key) : 0;
+	if (!subtree)
+		return 0;
+	return *subtree == LINEAGE_SUBTREE_INCLUDE ? LINEAGE_CGROUP_INCLUDED
+						   : LINEAGE_CGROUP_EXCLUDED;
+}
+
+/* As cgroup_known(), for the running task. Paths are left to other events. */
+static __noinline __u32 current_verdict(__u64 task)
+{
+	struct css_set *set = FIELD(struct task_struct, task, cgroups);
+	struct cgroup *cgroup = FIELD(struct css_set, set, dfl_cgrp);
+	struct kernfs_node *kn = FIELD(struct cgroup, cgroup, kn);
+	struct lineage_cgroup_key key = {.id = FIELD(struct kernfs_node, kn, id)};
+	struct lineage_control *ctl = control_get();
+	__u32 *known = bpf_map_lookup_elem(&cgroups, &key);
+	__u32 verdict;
+
+	if (known)
+		return *known;
+	for (int i = 0; i < LINEAGE_CGROUP_DEPTH && kn; i++) {
+		verdict = subtree_verdict(FIELD(struct kernfs_node, kn, id));
 		if (verdict)
-			return *verdict == LINEAGE_SUBTREE_INCLUDE ? LINEAGE_CGROUP_INCLUDED
-								   : LINEAGE_CGROUP_EXCLUDED;
+			return verdict;
+		kn = compat_kernfs_parent(kn);
 	}
 	return ctl && ctl->filter & LINEAGE_FILTER_CGROUPS ? LINEAGE_CGROUP_EXCLUDED
 							   : LINEAGE_CGROUP_INCLUDED;
@@ -145,7 +160,7 @@ static __always_inline bool current_included(__u64 task, const struct lineage_co
 			    : ctl->filter & LINEAGE_FILTER_HOST_ONLY)
 			return false;
 	}
-	return current_verdict() == LINEAGE_CGROUP_INCLUDED;
+	return current_verdict(task) == LINEAGE_CGROUP_INCLUDED;
 }
 
 /*
@@ -165,10 +180,11 @@ _Static_assert(FAILURE_LARGE == LINEAGE_PATH_MAX, "one size for both");
 
 /*
  * The next argument; what is not kept is read all the same, for its length. True: there is nothing
- * more to do. What changes from step to step lies in the record, as in path.bpf.h.
+ * more to do. What changes from step to step lies in the record, as in path.bpf.h. room is one of
+ * two constants. Not inlined: what is around a large loop decides whether 5.10 takes its back edge.
  */
-static __always_inline bool failure_arg(struct lineage_exec_failure *r,
-					const struct exec_call *call, const __u64 room)
+static __noinline bool failure_arg(struct lineage_exec_failure *r, const struct exec_call *call,
+				   __u64 room)
 {
 	const void *from = (void *)(call->argv + (__u64)r->args_count * call->pointer_size);
 	bool keeps = !(r->flags & LINEAGE_ARGS_CUT);

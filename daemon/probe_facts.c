@@ -74,6 +74,24 @@ bool probe_facts_preempts(const char *release, const char *version)
 }
 
 /*
+ * Whether the registers that a system call is given can be looked at: 5.10 has functions among
+ * whose types struct pt_regs is only declared.
+ */
+static bool shows_registers(const struct btf *btf, const char *function)
+{
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	t = t ? btf__type_by_id(btf, t->type) : NULL;
+	if (!t || !btf_is_func_proto(t) || btf_vlen(t) != 1)
+		return false;
+	t = btf__type_by_id(btf, btf_params(t)->type);
+	while (t && (btf_is_ptr(t) || btf_is_mod(t)))
+		t = btf__type_by_id(btf, t->type);
+	return t && btf_is_struct(t);
+}
+
+/*
  * Whether such a program can be attached depends on how the kernel was built, on the architecture,
  * and on what it is run under. Only attaching one tells: one that does nothing, for a moment.
  */
@@ -112,9 +130,10 @@ int probe_facts_learn(struct probe_facts *facts, const struct probe_options *opt
 	facts->may_probe_kernel = !is_confidential();
 	facts->preempts = probe_facts_preempts(node.release, node.version);
 	facts->v1_subsys = find_subsys(btf, options->v1_controller);
-	facts->compat = btf__find_by_name_kind(btf, PROBE_SYSCALL_COMPAT "execve", BTF_KIND_FUNC) >
-			0;
-	facts->fexit = wants_fexit && can_fexit(btf, 0);
+	facts->compat = shows_registers(btf, PROBE_SYSCALL_COMPAT "execve") &&
+			shows_registers(btf, PROBE_SYSCALL_COMPAT "execveat");
+	facts->fexit = wants_fexit && shows_registers(btf, PROBE_SYSCALL "execve") &&
+		       shows_registers(btf, PROBE_SYSCALL "execveat") && can_fexit(btf, 0);
 	facts->fexit_sleeps = facts->fexit && can_fexit(btf, BPF_F_SLEEPABLE);
 	btf__free(btf);
 	return 0;

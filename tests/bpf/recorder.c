@@ -211,26 +211,32 @@ static bool can_attach(const char *path, const char *name)
 	return link;
 }
 
-static bool has_fexit;
+static bool touches;
 
-bool recorder_has_fexit(void)
+bool recorder_touches(void)
 {
-	return has_fexit;
+	return touches;
+}
+
+static bool is_wanted(const char *name, const char *path, bool fexit)
+{
+	if (strcmp(name, "failed_any") == 0)
+		return !fexit;
+	return fexit && (!strncmp(name, "failed_", 7) || !strncmp(name, "touch_", 6)) &&
+	       can_attach(path, name);
 }
 
 static void want_failures(const char *path)
 {
+	bool fexit = can_attach(path, "failed_execve") && can_attach(path, "failed_execveat");
 	struct bpf_program *program;
 
-	has_fexit = can_attach(path, "failed_execve");
+	touches = fexit && can_attach(path, "touch_execve");
 	bpf_object__for_each_program (program, object) {
 		const char *name = bpf_program__name(program);
 
-		if (strcmp(name, "failed_any") == 0)
-			bpf_program__set_autoload(program, !has_fexit);
-		else if (strncmp(name, "failed_", 7) == 0 || strncmp(name, "touch_", 6) == 0)
-			bpf_program__set_autoload(program, has_fexit && (!strstr(name, "32") ||
-									 can_attach(path, name)));
+		if (strncmp(name, "lineage_", 8) != 0 && strncmp(name, "spare_", 6) != 0)
+			bpf_program__set_autoload(program, is_wanted(name, path, fexit));
 	}
 }
 

@@ -47,8 +47,8 @@ int recorder_drain(void);
 
 /* The next record of this kind and pid after `after` (NULL: the first); pid 0 is any. */
 struct record *recorder_find(int kind, pid_t pid, struct record *after);
-/* Whether failed execs are recorded by fexit, and not by the tracepoint. */
-bool recorder_has_fexit(void);
+/* Whether failed execs are recorded by programs that bring arguments into memory first. */
+bool recorder_touches(void);
 int recorder_count(int kind, pid_t pid);
 void recorder_forget(void);
 
