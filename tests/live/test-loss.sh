@@ -237,6 +237,64 @@ test_disk_full() {
 	(($(grep -ci 'full\|space' "$DAEMON_LOG") <= 12)) || die "too many words of the full disk"
 }
 
+# The ring holds what was recorded while nobody read: a start that fails must not let go of it.
+test_start_fails() {
+	local lock status=0
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --count 200
+	flood_wait
+	made=$CREATED
+	record_kill
+	flood_start --workers 2 --count 500
+	flood_wait
+	made=$((made + CREATED))
+	sqlite3 "$DB" 'BEGIN IMMEDIATE' '.shell sleep 4' 'ROLLBACK' >/dev/null &
+	lock=$!
+	sleep 0.5
+	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
+		2>>"$DAEMON_LOG" </dev/null 9>&- || status=$?
+	expect "status of the start that failed" 1 "$status"
+	wait "$lock"
+	record_start
+	record_finish
+	CREATED=$made
+	nothing_lost
+	flood_is_whole
+}
+
+# Removed under the daemon, on a disk that has no room for another one at first: what runs is in the
+# new one in the end, what was in between is told as missing, and the log is kept short again.
+test_removed_when_full() {
+	local i sleepers=()
+	mkdir "$WORK/disk"
+	mount -t tmpfs -o size=20m none "$WORK/disk"
+	DB=$WORK/disk/lineage.db
+	configure Retention.MaxUse=0 Retention.KeepFree=0 Storage.WalMax=1M Storage.SyncIntervalSec=1
+	for ((i = 0; i < 20; i++)); do in_cgroup sleep 600 & sleepers+=($!); done
+	record_start
+	dd if=/dev/zero of="$WORK/disk/filler" bs=4K 2>/dev/null || true
+	rm -f "$DB" "$DB-wal" "$DB-shm"
+	# What the old one took is free once the daemon lets go of it: not for long.
+	for ((i = 0; i < 20; i++)); do
+		dd if=/dev/zero of="$WORK/disk/filler" bs=4K oflag=append conv=notrunc 2>/dev/null || true
+		sleep 0.1
+	done
+	truncate -s -200K "$WORK/disk/filler"
+	sleep 3
+	kill -0 "$DAEMON" || die "lineaged ended"
+	rm "$WORK/disk/filler"
+	sleep 7
+	flood_start --workers 2 --count 3000
+	flood_wait
+	sleep 4
+	(($(stat -c %s "$DB-wal") <= 3 << 20)) || die "the log has grown to $(stat -c %s "$DB-wal") bytes"
+	record_stop
+	{ kill "${sleepers[@]}" && wait "${sleepers[@]}"; } 2>/dev/null || true
+	flood_is_whole
+	expect "what ran all the time" 20 "$(sql "SELECT count(*) FROM process WHERE comm = 'sleep'")"
+}
+
 # damaged HOW: recording goes on in a new database; the damaged file is kept beside it.
 damaged() {
 	local sum
