@@ -26,6 +26,11 @@ live_begin() {
 	TRUTH=$WORK/truth
 	DAEMON='' DAEMON_LOG=$WORK/log
 	configure
+	if [[ ${LIVE_TOGETHER:-} ]]; then
+		# shellcheck source=/dev/null
+		source "$LIVE_TOGETHER/recording"
+		DB=$LIVE_DB CGROUP=$LIVE_CGROUP/$LIVE_NUMBER
+	fi
 	: >"$TRUTH"
 	: >"$DAEMON_LOG"
 	chmod 666 "$TRUTH"
@@ -78,6 +83,11 @@ configure_to_stay() { configure Report.KeepAttached=yes "$@"; }
 # shellcheck disable=SC2120
 # record_start [OPTION]...: returns once everything that starts from now on, STARTED, is recorded.
 record_start() {
+	if [[ ${LIVE_TOGETHER:-} ]]; then
+		(($# == 0)) || die "a test that gives options cannot share a recording"
+		STARTED=$(date -u +%FT%T.%NZ)
+		return
+	fi
 	local deadline=$((SECONDS + READY_TIMEOUT)) from
 	touch "$DAEMON_LOG"
 	from=$(wc -l <"$DAEMON_LOG")
@@ -95,6 +105,12 @@ record_start() {
 
 # Ends the run: everything that was in the ring is in the database then, and nothing stays attached.
 record_stop() {
+	if [[ ${LIVE_TOGETHER:-} ]]; then
+		: >"$LIVE_TOGETHER/worked.$LIVE_NUMBER"
+		read -r <"$LIVE_TOGETHER/look.$LIVE_NUMBER"
+		[[ -e $LIVE_TOGETHER/stopped ]] || die "the shared recording did not end well"
+		return
+	fi
 	local pid=$DAEMON
 	kill -TERM "$pid"
 	record_wait 0
@@ -194,10 +210,12 @@ truth_holds() {
 # and lineage-query comes to the same result.
 proven() {
 	local problems output status=0
+	[[ ! -e ${LIVE_TOGETHER:-/nowhere}/proven ]] || return 0
 	problems=$(sql <"$LIVE/proof.sql")
 	[[ -z $problems ]] || die "$problems"
 	output=$("$LINEAGE_QUERY" verify --db "$DB" 2>&1) || status=$?
 	((status == 0)) || die "lineage-query verify: status $status: $output"
+	[[ ! ${LIVE_TOGETHER:-} ]] || : >"$LIVE_TOGETHER/proven"
 }
 
 # proven, and nothing at all is missing but what was before the first start.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What was executed: arguments to the byte, and the file's own path whatever name was asked for.
+# together: tests here look at their own processes only, but for those marked alone.
 
 recorded() {
 	record_start

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Who a process was and how it ended.
+# together: tests here look at their own processes only, but for those marked alone.
 
 recorded() {
 	record_start
@@ -29,7 +30,7 @@ test_peak_memory() { recorded endings memory; }
 test_processor_time() { recorded endings time; }
 
 # What runs before the recorder does: snapshot, with parent, image and arguments; its end is observed.
-test_snapshot() {
+test_snapshot() { # alone
 	local pid
 	mkfifo "$WORK/leash"
 	tell env LIVE_CASE=snapshot SHOW_WAIT=1 SHOW_MEMBERS='"provenance":"snapshot","end_provenance":"observed"' \
@@ -49,7 +50,7 @@ test_snapshot() {
 }
 
 # What is moved into the cgroup is recorded from its next event on.
-test_moved_in() {
+test_moved_in() { # alone
 	local pid
 	record_start
 	bash -c 'until read -t 0.05 -r < <(grep -o lineaged-test "/proc/$$/cgroup"); do :; done; /bin/true; exec /bin/true in' &
@@ -63,7 +64,7 @@ test_moved_in() {
 }
 
 # Nothing but the cgroup is recorded.
-test_other_cgroup() {
+test_other_cgroup() { # alone
 	record_start
 	/bin/sh -c '/bin/true; /bin/true'
 	in_cgroup /bin/true
@@ -73,7 +74,7 @@ test_other_cgroup() {
 	expect "image in the cgroup" 1 "$(sql "SELECT count(*) FROM exec WHERE provenance = 'observed' AND args = '[\"/bin/true\"]'")"
 }
 
-test_excluded_cgroup() {
+test_excluded_cgroup() { # alone
 	mkdir "$CGROUP/quiet"
 	record_start --exclude-cgroup "$CGROUP/quiet"
 	# shellcheck disable=SC2016

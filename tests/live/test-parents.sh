@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Parent and creator are what the kernel made them, however the process was born; threads are none.
+# together: tests here look at their own processes only, but for those marked alone.
 
 recorded() {
 	record_start
@@ -31,7 +32,7 @@ test_leader_code() { recorded threads leader-code; }
 test_threads_killed() { recorded threads killed; }
 
 # Two last threads end at once: one end each, and not one number too many.
-test_last_two() {
+test_last_two() { # alone
 	local loops=100000
 	[[ $LIVE_QUICK ]] && loops=10000
 	record_start

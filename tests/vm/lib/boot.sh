@@ -9,7 +9,8 @@
 #   HOST cut                               pull the plug now
 #   VM end SCENARIO BOOT STATUS            it is done
 # and one that ends without its last line has failed, whatever it said before. A scenario's head says how it is
-# booted, in comments: "vm-boot: ARGUMENTS" once per boot, "vm-guest:", "vm-memory:", "vm-timeout:", "vm-quick:".
+# booted, in comments: "vm-boot: ARGUMENTS" once per boot, "vm-installed: yes" (the package is there, and its service
+# starts at boot), "vm-memory:", "vm-timeout:" in seconds of a quiet machine, "vm-default: no" (only if named).
 # Not here: how guests and kernels come to be (guest.sh, kernels.sh).
 
 VM_CPUS=2
@@ -28,11 +29,21 @@ boot_disk()
 		-device "virtio-blk-pci,drive=$1,serial=$1")
 }
 
+# boot_cost PID: seconds of processor time that it has used.
+boot_cost()
+{
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+	# shellcheck disable=SC2086
+	set -- ${stat##*) }
+	echo $(((${12} + ${13}) / $(getconf CLK_TCK)))
+}
+
 # boot_once DIR KERNELDIR INITRD APPEND MEMORY TIMEOUT: one QEMU from start to end.
 # Status: 0 it ended by itself, 1 it had to be killed, 2 it asked for the plug to be pulled.
 boot_once()
 {
-	local dir=$1 kernel=$2 initrd=$3 append=$4 memory=$5 limit=$6 pid end
+	local dir=$1 kernel=$2 initrd=$3 append=$4 memory=$5 limit=$6 pid end cost
 	# shellcheck disable=SC2054 # the commas belong to QEMU
 	local -a qemu=(qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$VM_CPUS" -m "$memory"
 		-nodefaults -no-user-config -display none -no-reboot
@@ -51,6 +62,7 @@ systemd.show_status=false $append")
 	echo "$pid" >"$dir/pid"
 	end=$((SECONDS + limit))
 	while kill -0 "$pid" 2>/dev/null; do
+		cost=$(boot_cost "$pid") && echo "$cost" >"$dir/cost.$boot"
 		if grep -q '^HOST cut' "$dir/report.log" 2>/dev/null; then
 			kill -KILL "$pid"
 			wait "$pid" 2>/dev/null
@@ -64,25 +76,31 @@ systemd.show_status=false $append")
 			rm -f "$dir/pid"
 			return 1
 		fi
-		sleep 0.2
+		sleep 0.3
 	done
 	rm -f "$dir/pid"
 	# A guest that found no way to end, such as a QEMU that did not start, is told by its report.
 	wait "$pid" || true
 }
 
-# boot_scenario DIR KERNELDIR INITRD IMAGE SCENARIO: all boots of a scenario; the report is in DIR/report.log.
+# boot_slowness: by how much more than one processor each those share them that want to run now, 1 to 6.
+boot_slowness()
+{
+	awk -v cpus="$(nproc)" '{ n = $1 / cpus; print(n < 1 ? 1 : n > 6 ? 6 : int(n + 0.5)) }' /proc/loadavg
+}
+
+# boot_scenario DIR KERNELDIR INITRD IMAGE FORMAT SCENARIO: all boots of a scenario; the report is in DIR/report.log.
 boot_scenario()
 {
-	local dir=$1 kernel=$2 initrd=$3 image=$4 file=$5 name limit memory append boot=0 status
+	local dir=$1 kernel=$2 initrd=$3 image=$4 format=$5 file=$6 name limit memory append boot=0 status
 	name=$(basename "$file" .sh)
-	limit=$(boot_header "$file" vm-timeout 180)
+	limit=$(($(boot_header "$file" vm-timeout 180) * $(boot_slowness)))
 	memory=$(boot_header "$file" vm-memory 2G)
 	mkdir -p "$dir"
 	: >"$dir/report.log"
 	: >"$dir/console.log"
 	truncate -s 256M "$dir/out.tar"
-	qemu-img create -q -f qcow2 -F raw -b "$image" "$dir/root.qcow2"
+	qemu-img create -q -f qcow2 -F "$format" -b "$image" "$dir/root.qcow2"
 	while read -r append; do
 		boot=$((boot + 1))
 		status=0

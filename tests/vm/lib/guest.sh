@@ -8,13 +8,13 @@
 
 VM_GUEST_SUITE=bookworm
 VM_GUEST_SIZE=3G
-# What every scenario may use: the package's own libraries, systemd, and tools to look from outside.
-VM_PACKAGES_BASE="systemd-sysv systemd dbus apt sqlite3 jq bpftool procps kmod busybox-static
+# What scenarios may use: the package's own libraries, systemd, and tools to look from outside; and two container
+# runtimes with two ways of naming their cgroups.
+VM_PACKAGES="systemd-sysv systemd dbus apt sqlite3 jq bpftool procps kmod busybox-static
 	util-linux iproute2 python3-minimal libpython3-stdlib strace
 	libbpf1 libelf1 libsystemd0 libsqlite3-0 libinih1 libxxhash0 libssl3 libjson-c5 libsmartcols1
-	libunistring2 libsubunit0 check zlib1g"
-# What only the container scenarios need: two runtimes with two ways of naming their cgroups.
-VM_PACKAGES_CONTAINERS="podman crun conmon containerd runc iptables"
+	libunistring2 libsubunit0 check zlib1g
+	podman crun conmon containerd runc iptables"
 
 # guest_sources: deb lines of the guest's suite on the mirror of this machine.
 guest_sources()
@@ -57,29 +57,28 @@ guest_configure()
 	mkdir -p "$root/usr/lib/modules" "$root/run" "$root/proc" "$root/sys" "$root/dev"
 }
 
-# guest_image CACHE KIND: builds the image of KIND (base, containers) if need be and prints its path.
+# guest_image CACHE: builds the image if need be and prints its path.
 guest_image()
 {
-	local cache=$1/guests kind=$2 hash image packages sources
+	local cache=$1/guests hash image sources
 	hash=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
-	image=$cache/$kind-$hash.img
+	image=$cache/guest-$hash.img
 	if [ ! -e "$image" ]; then
-		packages=$VM_PACKAGES_BASE
-		[ "$kind" = containers ] && packages+=" $VM_PACKAGES_CONTAINERS"
 		mkdir -p "$cache"
-		rm -rf "$cache/$kind.root"
-		rm -f "$cache/$kind-"*.img
+		rm -rf "$cache"/*.root
+		rm -f "$cache"/*.img
 		sources=$(guest_sources) || return 1
-		echo "vm: building the $kind guest" >&2
-		mmdebstrap --variant=minbase --quiet --mode=root --include="$(echo $packages | tr ' ' ,)" \
+		echo "vm: building the guest" >&2
+		# shellcheck disable=SC2086 # words, one by one
+		mmdebstrap --variant=minbase --quiet --mode=root --include="$(echo $VM_PACKAGES | tr ' ' ,)" \
 			--aptopt='APT::Install-Recommends "false"' \
 			--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
-			"$VM_GUEST_SUITE" "$cache/$kind.root" - <<<"$sources" >&2 || return 1
-		guest_configure "$cache/$kind.root"
+			"$VM_GUEST_SUITE" "$cache/guest.root" - <<<"$sources" >&2 || return 1
+		guest_configure "$cache/guest.root"
 		rm -f "$image.tmp"
 		mke2fs -q -t ext4 -L root -O ^metadata_csum,^orphan_file -E lazy_itable_init=1 \
-			-d "$cache/$kind.root" "$image.tmp" "$VM_GUEST_SIZE" >/dev/null || return 1
-		rm -rf "$cache/$kind.root"
+			-d "$cache/guest.root" "$image.tmp" "$VM_GUEST_SIZE" >/dev/null || return 1
+		rm -rf "$cache/guest.root"
 		mv "$image.tmp" "$image"
 	fi
 	echo "$image"

@@ -29,7 +29,8 @@ report_line()
 	local log=$1/report.log
 	# A scenario that checked nothing did not pass.
 	grep -q '^CHECK ' "$log" || echo "CHECK not-ok checks-something: no check was reported" >>"$log"
-	printf '%-5s %-12s %3s s  %s ok, %s failed, %s skipped\n' "$2" "$3" "$4" "$(report_count "$log" ok)" \
+	printf '%-5s %-12s %3s s  (%3s s of CPU)  %s ok, %s failed, %s skipped\n' "$2" "$3" "$4" \
+		"$(cat "$1"/cost.* 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')" "$(report_count "$log" ok)" \
 		"$(report_count "$log" not-ok)" "$(report_count "$log" skip)"
 	sed -n "s/^CHECK not-ok /      FAILED $2 $3: /p; s/^CHECK skip /      skipped: /p; s/^NOTE /      /p" "$log"
 }

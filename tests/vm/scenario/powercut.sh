@@ -4,12 +4,13 @@
 # the documented interval is missing, and a gap says so.
 # vm-boot:
 # vm-boot:
+# vm-installed: yes
 # vm-timeout: 480
 
 # SyncIntervalSec=, and what a slow machine may need on top of it to carry the sync out.
 INTERVAL=5
-MARGIN=5
-SECONDS_OF_FLOOD=20
+MARGIN=$((5 * VM_SLOW))
+SECONDS_OF_FLOOD=$((10 + INTERVAL + MARGIN))
 
 # The progress of the flood is written past the file system under test, so that it does not sync it.
 progress_write()
@@ -64,6 +65,12 @@ boot_2()
 	# Until when the record is whole cannot be known exactly; that it ends there must be told.
 	check end-is-a-gap sql_is 1 "SELECT count(*) FROM gap WHERE boot_id = '$old' AND lost IS NULL AND from_unix_ns >
 		(SELECT min(started_unix_ns) FROM recorder WHERE boot_id = '$old')"
+	# From the last that reached the disk to where this boot begins.
+	check gap-reaches-to-this-boot sql_is 1 "SELECT count(*) FROM gap WHERE boot_id = '$old' AND cause = 'unclean_end'
+		AND from_unix_ns >= (SELECT max(start_unix_ns) FROM process WHERE boot_id = '$old')
+		AND to_unix_ns > $last_ns AND to_unix_ns < (SELECT min(started_unix_ns) FROM recorder WHERE boot_id <> '$old')"
+	check ends-that-nobody-saw-have-no-code sql_is 0 "SELECT count(*) FROM process WHERE boot_id = '$old'
+		AND end_provenance = 'inferred' AND (exit_code IS NOT NULL OR exit_signal IS NOT NULL)"
 	equal answer-about-the-cut-is-incomplete "$(lineage-query window -o json --since "$(rfc3339 $((last_ns - 1000000000)))" \
 		--until "$(rfc3339 $((last_ns + 2000000000)))" | jq .completeness.complete)" false
 	equal nothing-after-the-cut-is-incomplete "$(lineage-query window -o json --since "$(rfc3339 $((last_ns + 700000000)))" \

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Across an orderly reboot the record of the last boot stays, closed, and told apart from this one's.
+# The second boot is under lockdown=integrity, which must not matter.
 # vm-boot:
-# vm-boot:
+# vm-boot: lockdown=integrity
+# vm-installed: yes
 # vm-timeout: 480
 
 boot_1()
@@ -37,8 +39,20 @@ boot_2()
 		jq -r '[.processes[].boot_id] | unique | join(" ")')" "$new"
 	check chain-of-last-boot sh -c \
 		"lineage-query tree --boot -1 --pid $pid | grep -q 'false before-reboot'"
+	check run-was-stopped sql_is stopped "SELECT ended FROM recorder WHERE boot_id = '$old'"
 	check verify-passes verify_passes
+	lockdown
 	check early-boot-is-recorded test "$(sql "SELECT count(*) FROM process
 		WHERE boot_id = '$new' AND provenance = 'observed'")" -gt 10
 	keep_database reboot
+}
+
+lockdown()
+{
+	local pid
+	check lockdown-integrity-is-on locked_down integrity || return 0
+	check lockdown-check-says-it-can lineaged --check
+	pid=$(run_chain "lockdown")
+	check lockdown-settles settle
+	check lockdown-chain-is-right chain_holds "$pid"
 }

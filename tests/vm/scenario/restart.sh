@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 # Under load the daemon is restarted, killed, and stopped so that the watchdog kills it: nothing is lost.
 # vm-boot:
+# vm-installed: yes
 # vm-timeout: 600
 
 boot_1()
@@ -10,7 +11,7 @@ boot_1()
 	check package-installs install_lineaged || return 0
 	# The unit's 30 s are for real nodes; what is tested is that the watchdog's kill loses nothing.
 	mkdir -p /etc/systemd/system/lineaged.service.d
-	printf '[Service]\nWatchdogSec=8\nTimeoutAbortSec=4\n' >/etc/systemd/system/lineaged.service.d/vm.conf
+	printf '[Service]\nWatchdogSec=%d\nTimeoutAbortSec=4\n' $((8 * VM_SLOW)) >/etc/systemd/system/lineaged.service.d/vm.conf
 	systemctl daemon-reload
 	check service-starts start_lineaged || return 0
 	systemctl restart lineaged
@@ -37,6 +38,7 @@ boot_1()
 	check nothing-is-lost nothing_lost
 	check verify-passes verify_passes
 	check runs-are-recorded sql_is 8 'SELECT count(*) FROM recorder'
+	check restarts-are-told sql_is 4 "SELECT count(*) FROM recorder WHERE ended = 'handed over'"
 	check killed-runs-are-told sql_is 3 "SELECT count(*) FROM recorder WHERE ended = 'killed'"
 	check no-program-is-left-over wait_for 60 sh -c "[ \"\$(bpftool prog list | grep -c 'name lineage_exec ')\" = 1 ]"
 	check watchdog-was-it sh -c 'journalctl -u lineaged --no-pager | grep -qi watchdog'

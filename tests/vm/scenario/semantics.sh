@@ -9,9 +9,9 @@ boot_1()
 	local word name rest
 	cd "$VM/live" || return 1
 	export LINEAGED=$VM/live/bin/lineaged LINEAGE_QUERY=$VM/live/bin/lineage-query LIVE_HELPERS=$VM/live/bin/helpers
-	# Loading the programs takes seconds under emulation, so each test does: the rest of the live tests is about
-	# the daemon, which other scenarios restart, kill and cut off here.
-	stdbuf -oL ./run --build "$VM/live/bin" --quick \
+	# Loading the programs takes seconds under emulation, so most tests share one recording. The rest of the live
+	# tests is about the daemon, which other scenarios restart, kill and cut off here.
+	stdbuf -oL ./run --build "$VM/live/bin" --quick --together \
 		parents/ images/ life/ 2>&1 | tee /var/lib/vm/live.log |
 		while read -r word name rest; do
 			case $word in

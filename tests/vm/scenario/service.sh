@@ -9,6 +9,7 @@ CAPABILITIES=000000c000080004
 
 boot_1()
 {
+	guest_is_sound
 	check package-installs install_lineaged || return 0
 	check service-starts start_lineaged || { journalctl -u lineaged --no-pager | tail -n 30; return 0; }
 	chain
@@ -97,6 +98,7 @@ programs() { bpftool prog list | grep -c 'name lineage_'; }
 
 stops()
 {
+	local before
 	check programs-are-attached test "$(programs)" -ge 3
 	check stop-succeeds systemctl stop lineaged
 	equal stop-is-clean "$(systemctl show -P Result lineaged)" success
@@ -111,8 +113,14 @@ stops()
 	check settles-again settle
 	check stopped-run-is-told sql_is stopped "SELECT ended FROM recorder ORDER BY started_unix_ns LIMIT 1"
 	check unrecorded-is-not-there sql_is 0 "SELECT count(*) FROM process WHERE args LIKE '%\"unrecorded\"%'"
-	check time-between-is-a-gap sql_is 1 "SELECT count(*) > 0 FROM gap WHERE lost IS NULL
+	check time-between-is-a-gap sql_is 1 "SELECT count(*) FROM gap WHERE lost IS NULL AND cause = 'recorder_down'
 		AND to_unix_ns > (SELECT min(started_unix_ns) FROM recorder)"
+	# A restart is no stop: nothing is missing between its two runs, and the first of them says so.
+	before=$(sql 'SELECT count(*) FROM gap')
+	check restarts systemctl restart lineaged
+	equal restart-is-no-gap "$(sql 'SELECT count(*) FROM gap')" "$before"
+	equal runs-are-told "$(sql 'SELECT group_concat(ended, ", ") FROM (SELECT ended FROM recorder
+		ORDER BY started_unix_ns)')" "stopped, handed over, running"
 	lineage-query window --since -1h --strict >/dev/null
 	equal answer-says-incomplete $? 4
 }
