@@ -5,7 +5,8 @@
 # Not here: what is tested (test-*.sh), and finding and counting the tests (run).
 #
 # LIVE_KEEP names a directory into which the files of a test that failed are copied.
-# From run: LINEAGED, LINEAGE_QUERY, LIVE_HELPERS, LIVE_QUICK. For tests: WORK, DB, CGROUP, PINS, CONFIG.
+# From run: LINEAGED, LINEAGE_QUERY, LIVE_HELPERS, LIVE_QUICK, LIVE_EMULATED, LIVE_TOGETHER.
+# For tests: WORK, DB, CGROUP, PINS, CONFIG.
 
 # Seconds. The sanitized daemon on two busy CPUs is the slowest that we wait for.
 READY_TIMEOUT=60

@@ -53,7 +53,9 @@ test_snapshot() { # alone
 test_moved_in() { # alone
 	local pid
 	record_start
-	bash -c 'until read -t 0.05 -r < <(grep -o lineaged-test "/proc/$$/cgroup"); do :; done; /bin/true; exec /bin/true in' &
+	# Without a child before it has been moved; and alive for long enough afterwards to be looked at.
+	bash -c 'until read -r -d "" where <"/proc/$$/cgroup"; [[ $where == *lineaged-test* ]]; do :; done
+		/bin/sleep 1; exec /bin/true in' &
 	pid=$!
 	echo "$pid" >"$CGROUP/cgroup.procs"
 	wait "$pid"

@@ -35,6 +35,7 @@ test_threads_killed() { recorded threads killed; }
 test_last_two() { # alone
 	local loops=100000
 	[[ $LIVE_QUICK ]] && loops=10000
+	[[ $LIVE_EMULATED ]] && loops=1000
 	record_start
 	helper threads last-two "$loops"
 	record_stop

@@ -13,7 +13,7 @@
 # starts at boot), "vm-memory:", "vm-timeout:" in seconds of a quiet machine, "vm-default: no" (only if named).
 # Not here: how guests and kernels come to be (guest.sh, kernels.sh).
 
-VM_CPUS=2
+VM_CPUS=${VM_CPUS:-2}
 
 # boot_header SCENARIO KEY DEFAULT: the values of a key in the head of a scenario, one per line.
 boot_header()

@@ -30,7 +30,7 @@ boot_1()
 	kill -STOP "$old"
 	check comes-back-after-watchdog wait_for 90 ready_again "$old"
 	sleep 1
-	flood_stop
+	flood_stop 500
 	check settles settle 120
 	note "processes made under load: $flood_made"
 	check load-was-a-load test "$flood_made" -ge 500

@@ -20,7 +20,7 @@ boot_1()
 	check package-upgrades install_lineaged upgrade
 	check service-is-active wait_for 60 is_active
 	sleep 3
-	flood_stop
+	flood_stop 200
 	check settles settle 120
 	note "processes made under load: $flood_made"
 	check load-was-a-load test "$flood_made" -ge 200
