@@ -108,6 +108,8 @@ static int init_recorder(struct daemon *d)
 		r = recorder_take_over(&d->recorder, &d->probe);
 		probe_close(&d->old, false);
 	}
+	/* What earlier runs lost, they have told. */
+	d->lost_before = d->recorder.ledger.lost;
 	if (r < 0)
 		log_error("%s: %s", d->config->database, schema_strerror(r));
 	return r;

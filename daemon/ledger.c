@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A CPU without any hole always finds room for one. */
+static size_t holes_room(const struct ledger *ledger)
+{
+	return LEDGER_HOLES_MAX + (size_t)ledger->cpus_count;
+}
+
 int ledger_init(struct ledger *ledger, int cpus)
 {
 	*ledger = (struct ledger){.cpus_count = cpus};
 	ledger->cpus = calloc((size_t)cpus, sizeof(*ledger->cpus));
-	ledger->holes = calloc(LEDGER_HOLES_MAX, sizeof(*ledger->holes));
+	ledger->holes = calloc(holes_room(ledger), sizeof(*ledger->holes));
 	ledger->ahead = calloc(LEDGER_AHEAD_MAX, sizeof(*ledger->ahead));
 	if (!ledger->cpus || !ledger->holes || !ledger->ahead) {
 		ledger_deinit(ledger);
@@ -18,10 +24,23 @@ int ledger_init(struct ledger *ledger, int cpus)
 	return 0;
 }
 
+static size_t bytes_for(uint64_t first, uint64_t last)
+{
+	return (last - first) / 8 + 1;
+}
+
+static void drop_bits(struct ledger *ledger, struct ledger_hole *h)
+{
+	if (h->come)
+		ledger->bits_bytes -= bytes_for(h->first, h->last);
+	free(h->come);
+	h->come = NULL;
+}
+
 static void drop_holes(struct ledger *ledger)
 {
 	for (size_t i = 0; i < ledger->holes_count; i++)
-		free(ledger->holes[i].come);
+		drop_bits(ledger, &ledger->holes[i]);
 	ledger->holes_count = 0;
 }
 
@@ -41,6 +60,7 @@ void ledger_forget(struct ledger *ledger)
 	memset(ledger->cpus, 0, (size_t)ledger->cpus_count * sizeof(*ledger->cpus));
 	drop_holes(ledger);
 	ledger->ahead_count = 0;
+	ledger->lost = ledger->given_up;
 	ledger->changed = false;
 }
 
@@ -60,87 +80,93 @@ void ledger_since(struct ledger *ledger, uint64_t boot_ns)
 			ledger->cpus[i].last_boot_ns = boot_ns;
 }
 
-static size_t bytes_for(uint64_t first, uint64_t last)
-{
-	return (last - first) / 8 + 1;
-}
-
-/* Room for the bits of first..last. Without memory the hole is not watched, and so stays a gap. */
-static bool grow_bits(struct ledger_hole *h, uint64_t last)
+/* Room for the bits of first..last, if there is any. */
+static bool grow_bits(struct ledger *ledger, struct ledger_hole *h, uint64_t last)
 {
 	size_t before = h->come ? bytes_for(h->first, h->last) : 0;
 	size_t after = bytes_for(h->first, last);
-	uint8_t *p = after > before ? realloc(h->come, after) : h->come;
+	uint8_t *p = h->come;
 
+	if (ledger->bits_bytes + after - before > LEDGER_BITS_MAX)
+		return false;
+	if (after > before)
+		p = realloc(h->come, after);
 	if (!p)
 		return false;
 	h->come = p;
-	if (after > before)
-		memset(p + before, 0, after - before);
+	memset(p + before, 0, after - before);
+	ledger->bits_bytes += after - before;
 	h->last = last;
 	return true;
 }
 
-static void forget_hole(struct ledger *ledger, size_t i)
+/* It stays a gap: the next commit says so in its row, and lets go of it. */
+static void give_up(struct ledger *ledger, struct ledger_hole *h)
 {
-	struct ledger_hole *h = &ledger->holes[i];
-
-	free(h->come);
-	memmove(h, h + 1, (ledger->holes_count - i - 1) * sizeof(*h));
-	ledger->holes_count--;
+	drop_bits(ledger, h);
+	h->passes = LEDGER_PASSES;
+	h->changed = ledger->changed = true;
 }
 
-/* The oldest hole whose row is right makes room; its row stays as it is. */
-static struct ledger_hole *new_hole(struct ledger *ledger, const struct ledger_hole *from)
+static struct ledger_hole *add_hole(struct ledger *ledger, const struct ledger_hole *from,
+				    bool watched)
 {
-	struct ledger_hole *h;
+	struct ledger_hole *h = &ledger->holes[ledger->holes_count++];
 
-	for (size_t i = 0; ledger->holes_count == LEDGER_HOLES_MAX && i < LEDGER_HOLES_MAX; i++) {
-		if (!ledger->holes[i].changed) {
-			forget_hole(ledger, i);
-			break;
-		}
-	}
-	if (ledger->holes_count == LEDGER_HOLES_MAX)
-		return NULL;
-	h = &ledger->holes[ledger->holes_count];
 	*h = *from;
 	h->come = NULL;
-	if (!grow_bits(h, from->last))
-		return NULL;
-	ledger->holes_count++;
+	if (!watched || !grow_bits(ledger, h, from->last))
+		give_up(ledger, h);
 	return h;
 }
 
 void ledger_add_hole(struct ledger *ledger, const struct ledger_hole *hole)
 {
-	struct ledger_hole *h = new_hole(ledger, hole);
+	struct ledger_hole *h;
 
-	if (h)
+	if (ledger->holes_count == holes_room(ledger))
+		return;
+	h = add_hole(ledger, hole, true);
+	/* Those that have rows are about to be told. */
+	if (h->come)
 		h->missing = h->last - h->first + 1;
+	ledger->lost += h->missing;
 }
 
-/* The newest hole of this CPU if it ends right before `first`: a flood is one row, not thousands.
- */
-static struct ledger_hole *find_growing(struct ledger *ledger, int cpu, uint64_t first,
-					uint64_t last)
+static struct ledger_hole *newest_of(struct ledger *ledger, int cpu)
 {
-	for (size_t i = ledger->holes_count; i-- > 0;) {
-		struct ledger_hole *h = &ledger->holes[i];
-
-		if (h->cpu != cpu)
-			continue;
-		if (h->last + 1 == first && last - h->first < LEDGER_SPAN_MAX)
-			return h;
-		return NULL;
-	}
+	for (size_t i = ledger->holes_count; i-- > 0;)
+		if (ledger->holes[i].cpu == cpu)
+			return &ledger->holes[i];
 	return NULL;
 }
 
-static void widen(struct ledger *ledger, int cpu, uint64_t first, uint64_t last, uint64_t boot_ns)
+/* A flood is one row, not thousands. */
+static bool widen(struct ledger *ledger, struct ledger_hole *h, const struct ledger_hole *by,
+		  bool watched)
+{
+	if (h->last + 1 == by->first && h->come && watched &&
+	    by->last - h->first < LEDGER_SPAN_MAX && grow_bits(ledger, h, by->last)) {
+		h->passes = 0;
+	} else if (ledger->holes_count >= LEDGER_HOLES_MAX ||
+		   (h->last + 1 == by->first && !h->come && !watched)) {
+		/* What lies between the two has arrived. */
+		give_up(ledger, h);
+		h->last = by->last;
+	} else {
+		return false;
+	}
+	h->missing += by->missing;
+	h->to_boot_ns = by->to_boot_ns;
+	h->changed = true;
+	return true;
+}
+
+static void miss(struct ledger *ledger, int cpu, uint64_t first, uint64_t last, uint64_t boot_ns,
+		 bool watched)
 {
 	const struct ledger_cpu *c = &ledger->cpus[cpu];
-	struct ledger_hole *h = find_growing(ledger, cpu, first, last);
+	struct ledger_hole *h = newest_of(ledger, cpu);
 	struct ledger_hole fresh = {
 		.cpu = cpu,
 		.first = first,
@@ -151,14 +177,8 @@ static void widen(struct ledger *ledger, int cpu, uint64_t first, uint64_t last,
 		.changed = true,
 	};
 
-	if (!h || !grow_bits(h, last)) {
-		new_hole(ledger, &fresh);
-		return;
-	}
-	h->missing += fresh.missing;
-	h->to_boot_ns = boot_ns;
-	h->passes = 0;
-	h->changed = true;
+	if (!h || !widen(ledger, h, &fresh, watched))
+		add_hole(ledger, &fresh, watched);
 }
 
 static struct ledger_hole *find_hole(const struct ledger *ledger, int cpu, uint64_t seq)
@@ -168,44 +188,69 @@ static struct ledger_hole *find_hole(const struct ledger *ledger, int cpu, uint6
 		uint64_t n = seq - h->first;
 
 		if (h->cpu == cpu && seq >= h->first && seq <= h->last)
-			return h->come[n / 8] & 1u << n % 8 ? NULL : h;
+			return !h->come || h->come[n / 8] & 1u << n % 8 ? NULL : h;
 	}
 	return NULL;
 }
 
-static void close_one(struct ledger *ledger, struct ledger_hole *h, uint64_t seq)
+static void set_come(struct ledger *ledger, struct ledger_hole *h, uint64_t seq)
 {
 	uint64_t n = seq - h->first;
 
 	h->come[n / 8] |= (uint8_t)(1u << n % 8);
 	h->missing--;
+	ledger->lost--;
+}
+
+static void close_one(struct ledger *ledger, struct ledger_hole *h, uint64_t seq)
+{
+	set_come(ledger, h, seq);
 	h->changed = true;
 	ledger->changed = true;
-	ledger->lost--;
 }
 
 void ledger_has_row(struct ledger *ledger, int cpu, uint64_t seq)
 {
 	struct ledger_hole *h = find_hole(ledger, cpu, seq);
-	uint64_t n = h ? seq - h->first : 0;
 
-	if (!h)
+	if (h)
+		set_come(ledger, h, seq);
+}
+
+/* Its row is there already, also where the hole is not watched. */
+static void was_ahead(struct ledger *ledger, int cpu, uint64_t seq)
+{
+	for (size_t i = ledger->holes_count; i-- > 0;) {
+		struct ledger_hole *h = &ledger->holes[i];
+		uint64_t n = seq - h->first;
+
+		if (h->cpu != cpu || seq < h->first || seq > h->last)
+			continue;
+		if (h->come)
+			h->come[n / 8] |= (uint8_t)(1u << n % 8);
+		h->missing--;
+		h->recovered++;
+		ledger->lost--;
 		return;
-	h->come[n / 8] |= (uint8_t)(1u << n % 8);
-	h->missing--;
+	}
 }
 
 /* A new hole, less what has been recovered before it showed. */
 static void open_hole(struct ledger *ledger, int cpu, uint64_t first, uint64_t last,
 		      uint64_t boot_ns)
 {
+	uint64_t at = first;
+
 	ledger->lost += last - first + 1;
 	ledger->changed = true;
-	for (uint64_t at = first; at <= last; at += LEDGER_SPAN_MAX) {
+	for (int i = 0; i < LEDGER_SPANS_WATCHED && at <= last; i++) {
 		uint64_t end = last - at < LEDGER_SPAN_MAX ? last : at + LEDGER_SPAN_MAX - 1;
 
-		widen(ledger, cpu, at, end, boot_ns);
+		miss(ledger, cpu, at, end, boot_ns, true);
+		at = end + 1;
 	}
+	if (at <= last)
+		miss(ledger, cpu, at, last, boot_ns, false);
 	for (size_t i = ledger->ahead_count; i-- > 0;) {
 		struct ledger_ahead a = ledger->ahead[i];
 
@@ -213,7 +258,7 @@ static void open_hole(struct ledger *ledger, int cpu, uint64_t first, uint64_t l
 			continue;
 		ledger->ahead[i] = ledger->ahead[--ledger->ahead_count];
 		if (a.seq >= first)
-			ledger_recover(ledger, cpu, a.seq);
+			was_ahead(ledger, cpu, a.seq);
 	}
 }
 
@@ -314,6 +359,16 @@ void ledger_passed(struct ledger *ledger)
 	}
 }
 
+/* Room for the batch after the next: the oldest make it, and their rows say so with that commit. */
+static void make_room(struct ledger *ledger)
+{
+	size_t most = LEDGER_HOLES_MAX - 2 * LEDGER_HOLES_FREE;
+	size_t excess = ledger->holes_count > most ? ledger->holes_count - most : 0;
+
+	for (size_t i = 0; i < excess; i++)
+		give_up(ledger, &ledger->holes[i]);
+}
+
 void ledger_committed(struct ledger *ledger)
 {
 	size_t kept = 0;
@@ -330,9 +385,10 @@ void ledger_committed(struct ledger *ledger)
 			ledger->holes[kept++] = *h;
 		} else {
 			ledger->given_up += h->missing;
-			free(h->come);
+			drop_bits(ledger, h);
 		}
 	}
 	ledger->holes_count = kept;
 	ledger->changed = false;
+	make_room(ledger);
 }

@@ -13,10 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Holes that are watched for late or recovered events; beyond that they stay gaps. */
+/*
+ * Holes that are watched for late or recovered events. Where there is no room for more, those of a
+ * CPU become one that is not watched, and stays a gap.
+ */
 #define LEDGER_HOLES_MAX 4096
+/* Of these, room that commits make for what a batch finds. */
+#define LEDGER_HOLES_FREE 1024
 /* Numbers in one hole, so that what is kept of it stays small: 128 KiB. More make another hole. */
 #define LEDGER_SPAN_MAX (1u << 20)
+/* Of numbers lost at once, so many holes are watched: process_cache tells of far fewer. */
+#define LEDGER_SPANS_WATCHED 4
+/* Bytes for the bits of all holes: of eight such floods at once. */
+#define LEDGER_BITS_MAX (8u * LEDGER_SPANS_WATCHED * LEDGER_SPAN_MAX / 8)
 /* Times that process_cache is gone through for a hole: a second one for what came late. Then it
  * stays. */
 #define LEDGER_PASSES 2
@@ -28,7 +37,7 @@ struct ledger_hole {
 	uint64_t missing;     /* how many of them have not */
 	uint64_t recovered;
 	uint64_t from_boot_ns, to_boot_ns;
-	uint8_t *come; /* a bit each: has arrived late or been recovered */
+	uint8_t *come; /* a bit each: has arrived late or been recovered; NULL: not watched */
 	int passes;
 	bool changed; /* its row is behind */
 };
@@ -56,15 +65,18 @@ struct ledger {
 	int cpus_count;
 	struct ledger_hole *holes;
 	size_t holes_count;
+	size_t bits_bytes; /* of all holes */
 	struct ledger_ahead *ahead;
 	size_t ahead_count;
-	uint64_t lost, late, duplicates;
+	uint64_t lost;	   /* missing now: in the holes, or given up since the start */
 	uint64_t given_up; /* of the lost: nothing has been found that tells of them */
-	bool changed;	   /* some cpu or hole is */
+	uint64_t late, duplicates;
+	bool changed; /* some cpu or hole is */
 };
 
 int ledger_init(struct ledger *ledger, int cpus);
 void ledger_deinit(struct ledger *ledger);
+/* What the database says is to be read again. */
 void ledger_forget(struct ledger *ledger);
 
 /* Where a CPU's record begins or goes on: from the database, or the first number of new maps. */
@@ -96,7 +108,10 @@ void ledger_skip(struct ledger *ledger, int cpu, uint64_t seq);
 bool ledger_recover(struct ledger *ledger, int cpu, uint64_t seq);
 bool ledger_is_missing(const struct ledger *ledger, int cpu, uint64_t seq);
 
-/* A hole that has a row already, from the database; then which of its numbers have rows. */
+/*
+ * A hole that has a row already, from the database, with what it counts as missing; then which of
+ * its numbers have rows.
+ */
 void ledger_add_hole(struct ledger *ledger, const struct ledger_hole *hole);
 void ledger_has_row(struct ledger *ledger, int cpu, uint64_t seq);
 

@@ -65,6 +65,7 @@ static int load_hole(const struct store_gap *gap, void *userdata)
 		.to_boot_ns = gap->to_boot_ns,
 		.first = (uint64_t)gap->first_seq,
 		.last = (uint64_t)gap->last_seq,
+		.missing = (uint64_t)gap->lost,
 		.recovered = (uint64_t)gap->recovered,
 	};
 

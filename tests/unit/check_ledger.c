@@ -199,7 +199,7 @@ END_TEST
 /* After a restart: the range is known from the row, what has come from the rows. */
 START_TEST(test_holes_from_rows)
 {
-	struct ledger_hole hole = {.gap_id = 7, .cpu = 0, .first = 10, .last = 40};
+	struct ledger_hole hole = {.gap_id = 7, .cpu = 0, .first = 10, .last = 40, .missing = 11};
 
 	begin();
 	ledger_start(&l, 0, 0, 50, 0);
@@ -228,6 +228,130 @@ START_TEST(test_a_very_long_hole)
 }
 END_TEST
 
+/* lost is what the holes count, and what they counted when they were given up. */
+static void check_lost(void)
+{
+	uint64_t missing = l.given_up;
+
+	for (size_t i = 0; i < l.holes_count; i++)
+		missing += l.holes[i].missing;
+	ck_assert_uint_eq(l.lost, missing);
+}
+
+/* More than any flood that process_cache could tell of: counted, not remembered one by one. */
+START_TEST(test_a_jump)
+{
+	begin();
+	ledger_taken(&l, 1, 1000000000000, 1);
+	ck_assert_uint_eq(l.lost, 1000000000000);
+	check_lost();
+	ck_assert_uint_eq(l.holes_count, LEDGER_SPANS_WATCHED + 1);
+	ck_assert_uint_le(l.bits_bytes, LEDGER_BITS_MAX);
+	/* The next one is watched, and the one before it is let go with the commit. */
+	ledger_arrived(&l, 1, 1000000000002, 2);
+	ck_assert(ledger_is_missing(&l, 1, 1000000000001));
+	ck_assert(!ledger_is_missing(&l, 1, 999999999999));
+	ledger_committed(&l);
+	ck_assert_uint_eq(l.holes_count, LEDGER_SPANS_WATCHED + 1);
+	ck_assert_uint_eq(l.given_up, 1000000000000 - LEDGER_SPANS_WATCHED * LEDGER_SPAN_MAX);
+	check_lost();
+	/* However many: what is remembered of all together is bounded. */
+	for (uint64_t i = 2; i < 30; i++)
+		ledger_taken(&l, 0, i << 40, i);
+	ck_assert_uint_le(l.bits_bytes, LEDGER_BITS_MAX);
+	check_lost();
+	ledger_deinit(&l);
+	ck_assert_uint_eq(l.bits_bytes, 0);
+}
+END_TEST
+
+/* Between two commits: each is in a hole, and those that nobody watches are told as one. */
+START_TEST(test_more_holes_than_room_in_one_batch)
+{
+	uint64_t numbers = 10ULL * LEDGER_HOLES_MAX;
+	uint64_t outside = 0;
+
+	begin();
+	for (uint64_t seq = 11; seq < 11 + numbers; seq += 2)
+		ledger_arrived(&l, 0, seq, seq);
+	ledger_arrived(&l, 1, 5, 7);
+	ck_assert_uint_eq(l.lost, numbers / 2 + 5);
+	check_lost();
+	ck_assert_uint_eq(l.holes_count, LEDGER_HOLES_MAX + 1);
+	for (uint64_t seq = 10; seq < 10 + numbers; seq += 2) {
+		bool in = false;
+
+		for (size_t i = 0; !in && i < l.holes_count; i++)
+			in = l.holes[i].cpu == 0 && seq >= l.holes[i].first &&
+			     seq <= l.holes[i].last;
+		outside += !in;
+	}
+	ck_assert_uint_eq(outside, 0);
+	/* One row for what lies behind the first: all of it has come, or is missing. */
+	ck_assert_uint_eq(l.holes[LEDGER_HOLES_MAX - 1].first, 10 + 2 * (LEDGER_HOLES_MAX - 1));
+	ck_assert_uint_eq(l.holes[LEDGER_HOLES_MAX - 1].last, 10 + numbers - 2);
+	ck_assert_uint_eq(l.holes[LEDGER_HOLES_MAX - 1].missing,
+			  numbers / 2 - (LEDGER_HOLES_MAX - 1));
+	/* The first commit leaves room; the rows of those that make it are written by the second.
+	 */
+	ledger_committed(&l);
+	ck_assert(l.changed && l.holes[0].changed && l.holes[0].passes == LEDGER_PASSES);
+	ledger_committed(&l);
+	ck_assert_uint_eq(l.holes_count, LEDGER_HOLES_MAX - 2 * LEDGER_HOLES_FREE);
+	check_lost();
+	ck_assert(ledger_recover(&l, 1, 3));
+	check_lost();
+	ledger_deinit(&l);
+}
+END_TEST
+
+/* What a child told of before its hole showed, in a hole that is not watched. */
+START_TEST(test_recovered_ahead_of_a_jump)
+{
+	uint64_t far = (LEDGER_SPANS_WATCHED + 1ULL) * LEDGER_SPAN_MAX;
+
+	begin();
+	ck_assert(ledger_recover(&l, 1, far));
+	ledger_taken(&l, 1, far + 100, 1);
+	ck_assert_uint_eq(l.ahead_count, 0);
+	ck_assert_uint_eq(l.lost, far + 99);
+	check_lost();
+	ck_assert_uint_eq(l.holes[LEDGER_SPANS_WATCHED].recovered, 1);
+	ledger_deinit(&l);
+}
+END_TEST
+
+START_TEST(test_reading_again_counts_once)
+{
+	struct ledger_hole hole = {.gap_id = 7, .cpu = 0, .first = 10, .last = 19, .missing = 10};
+
+	begin();
+	ledger_start(&l, 0, 0, 100, 0);
+	ledger_add_hole(&l, &hole);
+	ledger_has_row(&l, 0, 11);
+	ck_assert_uint_eq(l.lost, 9);
+	ck_assert(ledger_recover(&l, 0, 12));
+	ck_assert_uint_eq(l.lost, 8);
+	/* Nothing of that was committed. */
+	ledger_forget(&l);
+	ck_assert_uint_eq(l.lost, 0);
+	ck_assert_uint_eq(l.bits_bytes, 0);
+	ledger_start(&l, 0, 0, 100, 0);
+	ledger_add_hole(&l, &hole);
+	ledger_has_row(&l, 0, 11);
+	ck_assert_uint_eq(l.lost, 9);
+	for (int i = 0; i < LEDGER_PASSES; i++) {
+		ledger_passed(&l);
+		ledger_committed(&l);
+	}
+	ck_assert_uint_eq(l.holes_count, 0);
+	/* For good: nothing of it is read again. */
+	ledger_forget(&l);
+	ck_assert_uint_eq(l.lost, 9);
+	ledger_deinit(&l);
+}
+END_TEST
+
 START_TEST(test_a_hole_is_let_go)
 {
 	begin();
@@ -250,6 +374,10 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		test_a_very_long_hole,
+		test_a_jump,
+		test_more_holes_than_room_in_one_batch,
+		test_recovered_ahead_of_a_jump,
+		test_reading_again_counts_once,
 		test_a_hole_is_let_go,
 		test_in_order,
 		test_a_hole_has_times,
