@@ -37,17 +37,23 @@ static void measure(struct boot_line *line, const struct recorder_run *runs, siz
 static void print_text(struct session *s, struct buffer *out, const struct boot_line *line)
 {
 	const struct boot *b = line->boot;
+	char from[TIMESPEC_SIZE] = "?", to[TIMESPEC_SIZE] = "?";
+	size_t start = out->length;
 
-	buffer_printf(out, "%3d  %s  ", line->back, b->boot_id);
-	words_time(out, line->from_unix_ns, &s->style);
-	buffer_puts(out, " to ");
-	words_time(out, line->to_unix_ns, &s->style);
+	if (line->from_unix_ns != UNKNOWN)
+		timespec_format(line->from_unix_ns, s->style.utc, 0, from);
+	if (line->to_unix_ns != UNKNOWN)
+		timespec_format(line->to_unix_ns, s->style.utc, 0, to);
+	/* Its beginning is enough for --boot. */
+	buffer_printf(out, "%3d  %.*s  %s to %s", line->back, s->style.width ? 8 : 36, b->boot_id,
+		      from, to);
 	buffer_printf(out, "  %" PRId64 " run%s  ", line->runs, line->runs == 1 ? "" : "s");
 	escape_text(out, b->hostname ? b->hostname : "?", strlen(b->hostname ? b->hostname : "?"),
 		    !s->style.utf8);
 	buffer_putc(out, ' ');
 	escape_text(out, b->kernel ? b->kernel : "?", strlen(b->kernel ? b->kernel : "?"),
 		    !s->style.utf8);
+	words_fit(out, start, &s->style);
 	buffer_putc(out, '\n');
 }
 

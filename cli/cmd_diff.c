@@ -70,6 +70,7 @@ static void write_change(struct diff *d, enum change change, const char *kind,
 	const struct tally_entry *e = now ? now : then;
 	bool ascii = !d->session->style.utf8;
 	char time[TIMESPEC_SIZE];
+	size_t start;
 
 	d->changes++;
 	if (d->as_json) {
@@ -85,6 +86,7 @@ static void write_change(struct diff *d, enum change change, const char *kind,
 		json_object_end(&d->json);
 		return;
 	}
+	start = d->out.length;
 	buffer_printf(&d->out, "%s %-10s ", signs[change], kind);
 	buffer_int(&d->out, now ? now->count : 0, 7);
 	buffer_int(&d->out, then ? then->count : 0, 8);
@@ -96,6 +98,7 @@ static void write_change(struct diff *d, enum change change, const char *kind,
 		buffer_puts(&d->out, ascii ? " -> " : " → ");
 		escape_text(&d->out, e->child, strlen(e->child), ascii);
 	}
+	words_fit(&d->out, start, &d->session->style);
 	buffer_putc(&d->out, '\n');
 }
 

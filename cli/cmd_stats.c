@@ -70,6 +70,7 @@ struct list {
 static void text_entry(struct stats *s, const struct list *list, const struct tally_entry *e)
 {
 	bool ascii = !s->session->style.utf8;
+	size_t start = s->out.length;
 
 	buffer_int(&s->out, e->count, 9);
 	if (list->of_failures)
@@ -82,6 +83,7 @@ static void text_entry(struct stats *s, const struct list *list, const struct ta
 		buffer_puts(&s->out, list->of_failures ? "  " : ascii ? " -> " : " → ");
 		escape_text(&s->out, e->child, strlen(e->child), ascii);
 	}
+	words_fit(&s->out, start, &s->session->style);
 	buffer_putc(&s->out, '\n');
 }
 

@@ -129,7 +129,7 @@ static int add_last_run(struct status *s, struct query *q)
 	string(s, "filter", "last run: recorded only", last->filter);
 	time_value(s, "started", "last run: started",
 		   boot_to_unix(last->boot, last->started_boot_ns));
-	time_value(s, "last_seen", "last run: last sign of life",
+	time_value(s, "last_seen", "last run: seen alive",
 		   boot_to_unix(last->boot, last->last_boot_ns));
 	string(s, "ended", "last run: ended", last->ended ? last->ended : "running");
 	if (s->as_json)

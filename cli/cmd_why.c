@@ -184,7 +184,7 @@ static void add_hop(struct why *w, size_t i)
 	struct process *p = w->chain.item[i];
 	const struct process *parent = i + 1 < w->chain.count ? w->chain.item[i + 1] : NULL;
 	const struct style *style = &w->session->style;
-	size_t start = w->out.length, fit;
+	size_t start = w->out.length;
 
 	words_time(&w->out, p->start_unix_ns, style);
 	buffer_puts(&w->out, "  ");
@@ -194,13 +194,7 @@ static void add_hop(struct why *w, size_t i)
 		buffer_printf(&w->out, " (%s)", provenance_name(p->birth));
 	buffer_puts(&w->out, process_inherited(p) ? ": (fork) " : ": ");
 	words_command(&w->out, p, style);
-	if (style->width && w->out.length - start > style->width) {
-		fit = escape_fit(w->out.data + start, w->out.length - start, style->width - 3);
-		if (start + fit < w->out.length) {
-			w->out.length = start + fit;
-			buffer_puts(&w->out, "...");
-		}
-	}
+	words_fit(&w->out, start, style);
 	buffer_putc(&w->out, '\n');
 }
 

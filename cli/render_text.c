@@ -70,7 +70,8 @@ static void measure(struct layout *l, const struct answer *a, const struct style
 
 	l->pid_width = a->forest ? 3 : 7;
 	l->exit_width = a->forest ? 4 : 7;
-	l->start_width = 23;
+	/* Of a narrow terminal the command needs more than the milliseconds do. */
+	l->start_width = style->width && style->width < 100 ? 19 : 23;
 	for (struct node *n = NULL; a->forest && (n = forest_next(a->forest, n));) {
 		const struct process *p = n->process;
 		int width = digits(p->pid);
@@ -176,7 +177,7 @@ static void add_start(struct writer *w, struct layout *l, const struct process *
 	if (p->start_unix_ns != UNKNOWN)
 		timespec_format(p->start_unix_ns, w->style->utc, 3, text);
 	if (!l->day[0]) {
-		shown = text;
+		text[l->start_width] = '\0';
 	} else if (strncmp(text, l->day, 10) == 0) {
 		shown = text + 11; /* 03:12:01.123 */
 	} else if (strncmp(text, l->day, 4) == 0) {

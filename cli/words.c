@@ -199,14 +199,30 @@ void words_time(struct buffer *out, int64_t unix_ns, const struct style *style)
 
 static void add_range(struct buffer *out, const struct missing *m, const struct style *style)
 {
+	char from[TIMESPEC_SIZE] = "", to[TIMESPEC_SIZE];
+
 	if (m->from_unix_ns != UNKNOWN) {
-		buffer_puts(out, " from ");
-		words_time(out, m->from_unix_ns, style);
+		timespec_format(m->from_unix_ns, style->utc, 3, from);
+		buffer_printf(out, " from %s", from);
 	}
 	if (m->to_unix_ns != UNKNOWN) {
 		buffer_puts(out, " to ");
-		words_time(out, m->to_unix_ns, style);
+		timespec_format(m->to_unix_ns, style->utc, 3, to);
+		/* The day once, where it is the same. */
+		buffer_puts(out, strncmp(from, to, 11) == 0 ? to + 11 : to);
 	}
+}
+
+void words_fit(struct buffer *out, size_t start, const struct style *style)
+{
+	size_t dots = style->utf8 ? 1 : 3, fit;
+
+	if (!style->width ||
+	    escape_fit(out->data + start, out->length - start, style->width) == out->length - start)
+		return;
+	fit = escape_fit(out->data + start, out->length - start, style->width - dots);
+	out->length = start + fit;
+	buffer_puts(out, style->utf8 ? "…" : "...");
 }
 
 void words_missing(struct buffer *out, const struct missing *m, const struct style *style)
@@ -216,8 +232,10 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 		if (m->lost == UNKNOWN)
 			buffer_puts(out, "events lost, how many is not known,");
 		else
-			buffer_printf(out, "%" PRId64 " events lost, %" PRId64 " more rebuilt,",
-				      m->lost, m->recovered);
+			buffer_printf(out, "%" PRId64 " event%s lost", m->lost,
+				      m->lost == 1 ? "" : "s");
+		if (m->recovered > 0)
+			buffer_printf(out, ", %" PRId64 " more rebuilt,", m->recovered);
 		add_range(out, m, style);
 		buffer_puts(out, " (");
 		if (m->cause)

@@ -24,6 +24,8 @@ const char *words_tty(int64_t tty, char *out, size_t size);
 void words_args(struct buffer *out, const struct image *image, const struct style *style);
 /* One character: '*' snapshot, '+' recovered, '~' inferred, 0 observed or none. */
 char words_provenance_mark(enum provenance provenance);
+/* Cuts what was appended from `start` on to the width of the terminal, where there is one. */
+void words_fit(struct buffer *out, size_t start, const struct style *style);
 /* The user's time, to the millisecond, or "?". */
 void words_time(struct buffer *out, int64_t unix_ns, const struct style *style);
 /* "12 events lost, 0 more rebuilt, from ... to ... (ring_full)" */
