@@ -93,7 +93,8 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lineage_fork, struct task_struct *creator, struct task_struct *child)
 {
-	return fork_event(creator, child, false);
+	return fork_event(UNTRUSTED(struct task_struct, creator),
+			  UNTRUSTED(struct task_struct, child), false);
 }
 
 /* What is known of an exec before its record is reserved. */
@@ -385,7 +386,8 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(lineage_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return exec_event(task, bprm, false);
+	return exec_event(UNTRUSTED(struct task_struct, task), UNTRUSTED(struct linux_binprm, bprm),
+			  false);
 }
 
 /* One of several threads that end at once: exactly one of them gets true. */
@@ -457,7 +459,7 @@ static __always_inline void cache_exit(struct lineage_process *p, const struct l
 /* A process that is known has its end recorded, wherever it has been moved in the meantime. */
 static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 {
-	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *task = UNTRUSTED(struct task_struct, (void *)ctx[0]);
 	struct lineage_control *ctl = control_get();
 	struct lineage_counters *c = counters_get();
 	struct lineage_exit e = {};
@@ -500,13 +502,15 @@ int lineage_exit(unsigned long long *ctx)
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(spare_fork, struct task_struct *creator, struct task_struct *child)
 {
-	return fork_event(creator, child, true);
+	return fork_event(UNTRUSTED(struct task_struct, creator),
+			  UNTRUSTED(struct task_struct, child), true);
 }
 
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(spare_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return exec_event(task, bprm, true);
+	return exec_event(UNTRUSTED(struct task_struct, task), UNTRUSTED(struct linux_binprm, bprm),
+			  true);
 }
 
 SEC("?tp_btf/sched_process_exit")
