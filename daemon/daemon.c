@@ -209,6 +209,18 @@ static void say_losses(struct daemon *d)
 	d->lost_before = lost;
 }
 
+static void say_malformed(struct daemon *d)
+{
+	uint64_t count = d->recorder.counters.malformed + d->recorder.ring.malformed;
+
+	if (count > d->malformed_before &&
+	    log_condition_met(&d->malformed, count - d->malformed_before, clock_monotonic_ns(),
+			      3600 * NS_PER_S))
+		log_error("%llu malformed records in the ring: what they told is counted as lost",
+			  (unsigned long long)count);
+	d->malformed_before = count;
+}
+
 static int arm(sd_event_source *timer, uint64_t in_ns)
 {
 	uint64_t now;
@@ -309,6 +321,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 	if (r < 0)
 		refused(d, r);
 	say_losses(d);
+	say_malformed(d);
 	recorder_free_cache(&d->recorder);
 	upkeep_tick(&d->upkeep);
 	/* Limits of time pass while nothing happens. */

@@ -32,8 +32,8 @@ struct daemon {
 	uint64_t last_event_ns; /* monotonic: when the ring last held something */
 	bool resume_due;	/* a database has been opened anew, and lacks what resume() does */
 	uint64_t retry_ns;	/* 0: the database takes what it is given */
-	struct log_condition refusing, losing;
-	uint64_t lost_before;
+	struct log_condition refusing, losing, malformed;
+	uint64_t lost_before, malformed_before;
 };
 
 /* The BPF side: taken over from an earlier daemon or loaded. Says what went wrong. */
