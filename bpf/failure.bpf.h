@@ -376,11 +376,10 @@ static __always_inline int touch_args(const struct exec_call *call)
 		long r = call->pointer_size == 4 ? bpf_copy_from_user(&pointer, 4, from)
 						 : bpf_copy_from_user(&pointer, 8, from);
 
-		if (r < 0 || !pointer || bpf_copy_from_user(text, 1, (void *)pointer) < 0)
+		if (r < 0 || !pointer)
 			break;
-		/* It goes on in the next page. */
-		if (bpf_probe_read_user_str(text, sizeof(text), (void *)pointer) < 0)
-			bpf_copy_from_user(text, 1, (void *)((pointer | 4095) + 1));
+		/* It may end where memory does: what can be had comes in all the same. */
+		bpf_copy_from_user(text, sizeof(text), (void *)pointer);
 	}
 	return 0;
 }
@@ -396,9 +395,8 @@ static __always_inline int touch_args(const struct exec_call *call)
 		return touch_args(&call);                              \
 	}
 
+/* Kernels let no program wait in the calls of 32-bit programs. */
 TOUCH_PROGRAM(touch_execve, SYSCALL_FUNCTION("execve"), execve_call, false)
 TOUCH_PROGRAM(touch_execveat, SYSCALL_FUNCTION("execveat"), execveat_call, false)
-TOUCH_PROGRAM(touch_execve32, SYSCALL_FUNCTION_COMPAT("execve"), execve_call, true)
-TOUCH_PROGRAM(touch_execveat32, SYSCALL_FUNCTION_COMPAT("execveat"), execveat_call, true)
 
 #endif

@@ -50,8 +50,6 @@ static const struct {
 	[PROBE_LINK_FAILED_EXECVEAT32] = {"failed_execveat32", "failed_execveat32", true},
 	[PROBE_LINK_TOUCH_EXECVE] = {"touch_execve", "touch_execve", true},
 	[PROBE_LINK_TOUCH_EXECVEAT] = {"touch_execveat", "touch_execveat", true},
-	[PROBE_LINK_TOUCH_EXECVE32] = {"touch_execve32", "touch_execve32", true},
-	[PROBE_LINK_TOUCH_EXECVEAT32] = {"touch_execveat32", "touch_execveat32", true},
 	[PROBE_LINK_SNAPSHOT] = {"snapshot", "lineage_snapshot", false},
 };
 
