@@ -217,12 +217,27 @@ static void choose_programs(struct bpf_object *object, const struct probe_facts 
 	}
 }
 
+static int load_with(struct probe_opened *o, const struct probe_options *options,
+		     const struct probe_facts *facts, enum probe_failures failures)
+{
+	int r = open_skeleton(o, facts, options);
+
+	if (r == 0)
+		r = size_maps(o->object, options);
+	if (r < 0)
+		return r;
+	o->failures = failures;
+	choose_programs(o->object, facts, failures);
+	return bpf_object__load(o->object);
+}
+
 int probe_load(struct probe_opened *o, const struct probe_options *options,
 	       struct probe_problem *problem)
 {
 	struct probe_facts facts = {0};
 	bool wants_fexit = options->failures == PROBE_FAILURES_YES ||
 			   options->failures == PROBE_FAILURES_FEXIT;
+	enum probe_failures failures;
 	int r;
 
 	libbpf_set_print(keep_words);
@@ -231,14 +246,14 @@ int probe_load(struct probe_opened *o, const struct probe_options *options,
 	probe_said[0] = 0;
 	if (r == 0 && !facts.may_probe_kernel)
 		r = keep_user_reads();
-	if (r == 0)
-		r = open_skeleton(o, &facts, options);
-	if (r == 0)
-		r = size_maps(o->object, options);
 	if (r == 0) {
-		o->failures = probe_facts_failures(&facts, options->failures);
-		choose_programs(o->object, &facts, o->failures);
-		r = bpf_object__load(o->object);
+		failures = probe_facts_failures(&facts, options->failures);
+		r = load_with(o, options, &facts, failures);
+		/* A kernel that refuses what finds failed execs may take the rest. */
+		if ((r == -EINVAL || r == -EACCES) && failures != PROBE_FAILURES_NO) {
+			probe_unload(o);
+			r = load_with(o, options, &facts, PROBE_FAILURES_NO);
+		}
 	}
 	if (r < 0)
 		explain_load(problem, r);
