@@ -29,6 +29,7 @@ struct session {
 	struct style style;
 	FILE *out;
 	int64_t now_unix_ns;
+	bool progress_shown, progress_over; /* on stderr, until something is printed */
 };
 
 struct command {
@@ -52,6 +53,10 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Says what is wrong with a database; returns EXIT_DATABASE. */
 int fail_database(const char *path, int error, const char *detail);
 
+/* Lets queries say how far they are, where a person sees stderr. */
+void session_show_progress(struct session *session);
+/* Before anything is printed, and at the end. */
+void session_end_progress(struct session *session);
 /* EXIT_FOUND, or EXIT_INCOMPLETE where --strict asks for it. */
 int session_status(const struct session *session, const struct completeness *completeness);
 /* The writer that -o names. 0, or an exit status with a sentence said. */

@@ -22,6 +22,7 @@ static int emit(struct search *s, struct process *p)
 	struct process_list one = {&p, 1, 0};
 	int r;
 
+	session_end_progress(s->session);
 	p->selected = true;
 	r = query_execs_of(p->db, p);
 	if (r == 0)
@@ -183,6 +184,7 @@ static int finish(struct search *s)
 		r = completeness_end_processes(&s->completeness);
 	if (r == 0 && s->more)
 		r = completeness_add_limit(&s->completeness, s->limit);
+	session_end_progress(session);
 	ended = s->writer.ops->end(&s->writer);
 	return r < 0 ? r : ended;
 }

@@ -218,6 +218,7 @@ static int write_stats(struct stats *s)
 		json_deinit(&s->json);
 		return r;
 	}
+	session_end_progress(s->session);
 	text_head(s);
 	r = write_lists(s, false);
 	buffer_putc(&s->out, '\n');

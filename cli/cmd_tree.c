@@ -191,6 +191,7 @@ static int show(struct tree *t)
 	if (r < 0)
 		return fail_database(query_path(s->db[0]), r, query_errmsg(s->db[0]));
 	answer.forest = &t->forest;
+	session_end_progress(s);
 	r = writer_write(&t->writer, &answer);
 	return r < 0 ? r : session_status(s, &t->completeness);
 }

@@ -193,10 +193,12 @@ static int run_command(struct session *s)
 
 	if (r != 0)
 		return r;
+	session_show_progress(s);
 	style_init(&s->style, &s->flags, STDOUT_FILENO);
 	if (!s->command->no_pager && ops && !ops->machine)
 		style_start_pager(&s->style, &s->flags, &pager);
 	r = s->command->run(s);
+	session_end_progress(s);
 	if (r == -EPIPE)
 		r = EXIT_FOUND; /* the reader has seen enough */
 	if (r < 0)

@@ -85,6 +85,9 @@ int query_load_pruned(struct query *query, struct process_list *list);
  * may invalidate everything that the query has handed out but boots. Who wants more keeps ids.
  */
 struct query_scan;
+/* Is called now and then while all is scanned. */
+void query_on_progress(struct query *query, void (*fn)(void *userdata, int64_t done, int64_t total),
+		       void *userdata);
 int query_scan_open(struct query *query, bool newest_first, struct query_scan **ret_scan);
 int query_scan_next(struct query_scan *scan, struct process *ret_process);
 void query_scan_free(struct query_scan *scan);

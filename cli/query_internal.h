@@ -118,6 +118,8 @@ struct query {
 	sqlite3 *db;
 	char *path;
 	enum query_detail detail;
+	void (*progress)(void *userdata, int64_t done, int64_t total);
+	void *progress_userdata;
 	int64_t data_version; /* as of the last query_refresh() */
 	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
 	struct boot *boots;

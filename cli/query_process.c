@@ -395,9 +395,13 @@ int query_execs_of(struct query *q, struct process *p)
 	return p->exec_count == 1 ? load_run(q, &p, 1) : 0;
 }
 
+/* Rows between two calls of the progress: a few milliseconds. */
+#define PROGRESS_ROWS 16384
+
 struct query_scan {
 	struct query *query;
 	sqlite3_stmt *stmt;
+	int64_t done, total;
 	struct exec latest;
 };
 
@@ -409,6 +413,9 @@ int query_scan_open(struct query *q, bool newest_first, struct query_scan **ret_
 	if (!scan)
 		return -ENOMEM;
 	scan->query = q;
+	/* Of ids, which are rows but for those that retention removed. */
+	if (q->progress && query_newest(q, &scan->total) < 0)
+		scan->total = 0;
 	rc = sqlite3_prepare_v2(q->db, query_sql[newest_first ? QUERY_SCAN_DOWN : QUERY_SCAN_UP],
 				-1, &scan->stmt, NULL);
 	if (rc != SQLITE_OK) {
@@ -428,6 +435,8 @@ int query_scan_next(struct query_scan *scan, struct process *ret_process)
 
 		return r < 0 ? r : 1;
 	}
+	if (scan->query->progress && ++scan->done % PROGRESS_ROWS == 0)
+		scan->query->progress(scan->query->progress_userdata, scan->done, scan->total);
 	query_trim(scan->query);
 	scan->latest = (struct exec){0};
 	*ret_process = (struct process){.execs = &scan->latest};
@@ -440,6 +449,13 @@ void query_scan_free(struct query_scan *scan)
 		return;
 	sqlite3_finalize(scan->stmt);
 	free(scan);
+}
+
+void query_on_progress(struct query *q, void (*fn)(void *userdata, int64_t done, int64_t total),
+		       void *userdata)
+{
+	q->progress = fn;
+	q->progress_userdata = userdata;
 }
 
 int query_newest(struct query *q, int64_t *ret_id)

@@ -3,9 +3,12 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/escape.h"
 #include "cli/fields.h"
@@ -64,6 +67,41 @@ int fail_database(const char *path, int error, const char *detail)
 		return fail(EXIT_DATABASE, "cannot read %s: %s (%s)", path, schema_strerror(error),
 			    detail);
 	return fail(EXIT_DATABASE, "cannot read %s: %s", path, schema_strerror(error));
+}
+
+static int64_t clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+static void on_progress(void *userdata, int64_t done, int64_t total)
+{
+	struct session *s = userdata;
+
+	/* What takes less than a second needs no word. */
+	if (s->progress_over || clock_now() - s->now_unix_ns < NS_PER_SEC)
+		return;
+	s->progress_shown = true;
+	fprintf(stderr, "\r\033[Klooking through %" PRId64 " of %" PRId64 " processes", done,
+		total > done ? total : done);
+}
+
+void session_show_progress(struct session *s)
+{
+	if (!isatty(STDERR_FILENO) || s->flags.quiet)
+		return;
+	for (unsigned int i = 0; i < s->db_count; i++)
+		query_on_progress(s->db[i], on_progress, s);
+}
+
+void session_end_progress(struct session *s)
+{
+	if (s->progress_shown && !s->progress_over)
+		fputs("\r\033[K", stderr);
+	s->progress_over = true;
 }
 
 int session_status(const struct session *s, const struct completeness *c)
