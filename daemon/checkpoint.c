@@ -149,7 +149,9 @@ static void end_pause(struct checkpoint *c, bool paused)
  */
 static uint64_t mark_pages(const struct checkpoint *c)
 {
-	return c->options.wal_max_bytes / 2 / PAGE_BYTES;
+	uint64_t bytes = atomic_load(&c->wal_max_bytes);
+
+	return (bytes ? bytes : c->options.wal_max_bytes) / 2 / PAGE_BYTES;
 }
 
 /*

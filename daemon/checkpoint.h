@@ -58,6 +58,9 @@ struct checkpoint {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 
+	/* By retention: less than the options say, where the disk is nearly full; 0: as they say */
+	atomic_uint_fast64_t wal_max_bytes;
+
 	/* For the status. */
 	atomic_uint_fast64_t
 		wal_pinned_ns; /* since when a reader has kept it from being emptied; 0 */

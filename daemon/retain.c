@@ -16,6 +16,8 @@
 
 /* How often the limits are looked at while there is nothing to do. */
 #define LOOK_NS (NS_PER_S / 4)
+/* Between steps while the log is long, and the thread that empties it may be at it. */
+#define LOG_WAIT_NS (NS_PER_S / 10)
 /* A reader that is in a transaction for so long is no passing one. */
 #define HELD_NS (5 * NS_PER_S)
 /* When nothing may go although it should, and after a failure. */
@@ -27,6 +29,8 @@
 #define VACUUM_PAGES 4
 
 #define WAL_FRAME_HEADER_BYTES 24
+/* What the log may be follows a disk that fills up in steps of this. */
+#define LOG_UNIT (256ULL << 10)
 
 #define CURSOR "retain_cursor"
 
@@ -40,10 +44,22 @@ static uint64_t most(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* A log that a reader has made long is cut when it begins anew. */
+static int limit_log(struct retain *r, uint64_t bytes)
+{
+	char text[64];
+
+	atomic_store(&r->checkpoint->wal_max_bytes, bytes);
+	if (bytes == r->limits.log_bytes)
+		return 0;
+	r->limits.log_bytes = bytes;
+	snprintf(text, sizeof(text), "PRAGMA journal_size_limit = %llu", (unsigned long long)bytes);
+	return schema_exec(r->store->db, text);
+}
+
 int retain_init(struct retain *r, const struct config *config, struct store *store,
 		struct intern *intern, struct book *book, struct checkpoint *checkpoint)
 {
-	char limit[64];
 	int result;
 
 	*r = (struct retain){
@@ -63,11 +79,8 @@ int retain_init(struct retain *r, const struct config *config, struct store *sto
 	result = store_retain_open(&r->sql, store);
 	if (result == 0)
 		result = store_retain_get_number(&r->sql, CURSOR, &r->cursor);
-	/* A log that a reader has made long is cut when it begins anew. */
-	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit = %llu",
-		 (unsigned long long)config->wal_max_bytes);
 	if (result == 0)
-		result = schema_exec(store->db, limit);
+		result = limit_log(r, config->wal_max_bytes);
 	if (result < 0)
 		retain_deinit(r);
 	return result;
@@ -117,8 +130,7 @@ static bool is_held_by_reader(const struct retain *r)
 {
 	uint64_t since = atomic_load(&r->checkpoint->wal_pinned_ns);
 
-	return since && log_bytes(r) > r->config->wal_max_bytes &&
-	       clock_boot_ns() - since > HELD_NS;
+	return since && log_bytes(r) > r->limits.log_bytes && clock_boot_ns() - since > HELD_NS;
 }
 
 static int look_at_limits(struct retain *r)
@@ -137,16 +149,16 @@ static int look_at_limits(struct retain *r)
 	l->cap_pages = INT64_MAX;
 	r->held = false;
 	if (l->limit_bytes == UINT64_MAX)
-		return 0;
+		return limit_log(r, c->wal_max_bytes);
 	/*
 	 * Room for the log as it may become, not as it is: if it is longer, a reader keeps it or
 	 * the disk is slow, and removing rows would only make it longer still.
 	 */
-	log = least(c->wal_max_bytes, l->limit_bytes / 4);
+	log = least(c->wal_max_bytes, most(l->limit_bytes / 4 / LOG_UNIT, 1) * LOG_UNIT);
 	l->cap_pages = (int64_t)((l->limit_bytes - log - RETAIN_MARGIN(l->limit_bytes)) /
 				 (uint64_t)l->size.page_bytes);
 	r->held = is_held_by_reader(r);
-	return 0;
+	return limit_log(r, log);
 }
 
 static int64_t used_pages(const struct retain *r)
@@ -214,6 +226,24 @@ static void begin_round(struct retain *r)
 	r->phase = RETAIN_PRUNE;
 }
 
+/*
+ * A log that has been long stays so on the disk until a commit begins it anew. Where nothing
+ * happens, this one does; if it comes too early, another one will.
+ */
+static int cut_log(struct retain *r)
+{
+	int result;
+
+	if (r->limits.wal_bytes <= r->limits.log_bytes + LOG_UNIT)
+		return 0;
+	result = store_retain_begin(&r->sql);
+	if (result == SCHEMA_E_BUSY)
+		return 0;
+	if (result == 0)
+		result = store_retain_set_number(&r->sql, CURSOR, r->cursor);
+	return result == 0 ? store_retain_commit(&r->sql) : result;
+}
+
 /* What there is to do, if anything. */
 static int decide(struct retain *r)
 {
@@ -240,8 +270,10 @@ static int decide(struct retain *r)
 		if (r->stuck)
 			r->rescan_ns = 0;
 		r->stuck = false;
+		if (!r->held)
+			result = cut_log(r);
 	}
-	return 0;
+	return result;
 }
 
 /* A round of pruning is over: for the mark, the quota, or because nothing more may go. */
@@ -445,7 +477,7 @@ bool retain_is_urgent(const struct retain *r)
 /* The thread that empties it is behind. */
 static bool is_log_long(const struct retain *r)
 {
-	return log_bytes(r) > RETAIN_LOG(r->config->wal_max_bytes);
+	return log_bytes(r) > RETAIN_LOG(r->limits.log_bytes);
 }
 
 /*
@@ -485,8 +517,8 @@ int retain_run(struct retain *r, uint64_t now_boot_ns, uint64_t spent_ns, bool i
 		return r->phase != RETAIN_IDLE;
 	was_long = is_log_long(r);
 	/* No hurry. But it is a commit that begins a log anew, after all of it has been copied. */
-	if (budget == 0 && was_long && now_boot_ns - r->stepped_ns < LOOK_NS)
-		return 0;
+	if (budget == 0 && was_long && now_boot_ns - r->stepped_ns < LOG_WAIT_NS)
+		return 1;
 	r->stepped_ns = now_boot_ns;
 	r->step_ns = most(RETAIN_STEP_NS, least(budget, RETAIN_STEP_BUSY_NS));
 	do {

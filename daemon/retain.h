@@ -95,7 +95,8 @@ struct retain_limits {
 	uint64_t limit_bytes; /* for database and log; UINT64_MAX: none */
 	uint64_t use_bytes;   /* files, as they lie there */
 	uint64_t wal_bytes;
-	int64_t cap_pages; /* for the database; INT64_MAX: none */
+	uint64_t log_bytes; /* what of it the log may take */
+	int64_t cap_pages;  /* for the database; INT64_MAX: none */
 	struct store_retain_size size;
 };
 

@@ -161,6 +161,8 @@ static void gather_retain(const struct retain *r, struct status *out)
 		return;
 	out->retention = retain_state(r);
 	out->limit_bytes = r->limits.limit_bytes;
+	/* Of the two limits of the log, the one in force. */
+	out->wal_max_bytes = r->limits.log_bytes;
 	out->free_bytes = (uint64_t)(r->limits.size.free_pages * r->limits.size.page_bytes);
 	out->pruned_processes = r->counters.processes;
 	out->pruned_rows = r->counters.rows;

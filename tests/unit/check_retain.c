@@ -106,7 +106,7 @@ START_TEST(flood_of_few_images)
 {
 	flood(&(struct flood){
 		.max_use = 4 << 20,
-		.processes = 40000,
+		.processes = 30000,
 		.unique_percent = 1,
 		.args_length = 40,
 		.pid_max = 4194304 - PID_FIRST,
@@ -120,8 +120,8 @@ END_TEST
 START_TEST(flood_of_many_images)
 {
 	flood(&(struct flood){
-		.max_use = 12 << 20,
-		.processes = 40000,
+		.max_use = 9 << 20,
+		.processes = 26000,
 		.unique_percent = 60,
 		.args_length = 400,
 		.pid_max = 32768 - PID_FIRST,
@@ -136,8 +136,8 @@ END_TEST
 START_TEST(flood_faster_than_pruning)
 {
 	flood(&(struct flood){
-		.max_use = 6 << 20,
-		.processes = 40000,
+		.max_use = 4 << 20,
+		.processes = 30000,
 		.unique_percent = 10,
 		.args_length = 100,
 		.pid_max = 32768 - PID_FIRST,
@@ -224,8 +224,8 @@ START_TEST(restarts)
 {
 	struct world w;
 
-	world_begin(&w, place(), 5 << 20);
-	world_history(&w, 30000, 500, false);
+	world_begin(&w, place(), 4 << 20);
+	world_history(&w, 25000, 500, false);
 	ck_assert_uint_gt(w.retain.counters.processes, 0);
 	world_settle(&w);
 	retain_deinit(&w.retain);
@@ -250,7 +250,7 @@ START_TEST(events_of_one_process)
 	int64_t kept;
 
 	world_begin(&w, place(), 4 << 20);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 48; i++) {
 		ck_assert_int_eq(store_begin(&w.store), 0);
 		for (int k = 0; k < 1000; k++)
 			world_run_image(&w, w.daemons[2]);

@@ -206,7 +206,7 @@ static void turn(struct checkpoint *checkpoint, uint64_t log_pages)
 	note_bytes(w);
 	if (checkpoint->running)
 		checkpoint_turn(checkpoint, log_pages);
-	else if (log_pages * 4096 > w->config.wal_max_bytes / 2)
+	else if (log_pages * 4096 > w->retain.limits.log_bytes / 2)
 		ck_assert_int_eq(store_wal_checkpoint(w->log, STORE_WAL_PASSIVE, &p), 0);
 }
 
