@@ -154,6 +154,15 @@ static uint64_t mark_pages(const struct checkpoint *c)
 	return (bytes ? bytes : c->options.wal_max_bytes) / 2 / PAGE_BYTES;
 }
 
+/* On a slow disk, several times as much if that is there; a quarter stays for meanwhile. */
+static uint64_t patience_pages(const struct checkpoint *c)
+{
+	uint64_t room = atomic_load(&c->wal_room_bytes) / 4 * 3 / PAGE_BYTES;
+	uint64_t pages = PATIENCE * mark_pages(c);
+
+	return room && room < pages ? room : pages;
+}
+
 /*
  * So that the writer begins the log anew: it does with its next commit if nothing is left to copy.
  * What can be copied and synced while it writes goes first.
@@ -178,7 +187,7 @@ static void empty(struct worker *w)
 	}
 	/* The next one would be no shorter, and the writer's own sync not either: later, if it can
 	 * be. */
-	if (took > CHECKPOINT_PAUSE_NS && atomic_load(&c->written_pages) < PATIENCE * mark_pages(c))
+	if (took > CHECKPOINT_PAUSE_NS && atomic_load(&c->written_pages) < patience_pages(c))
 		return;
 	paused = ask_for_pause(c);
 	copy(w, STORE_WAL_PASSIVE);

@@ -60,6 +60,8 @@ struct checkpoint {
 
 	/* By retention: less than the options say, where the disk is nearly full; 0: as they say */
 	atomic_uint_fast64_t wal_max_bytes;
+	/* By retention: what the disk, or MaxUse=, leaves for the log at the moment; 0: no bound */
+	atomic_uint_fast64_t wal_room_bytes;
 
 	/* For the status. */
 	atomic_uint_fast64_t

@@ -137,7 +137,7 @@ static int look_at_limits(struct retain *r)
 {
 	const struct config *c = r->config;
 	struct retain_limits *l = &r->limits;
-	uint64_t log, database = file_bytes(c->database, "");
+	uint64_t log, log_room, database = file_bytes(c->database, "");
 	int result = store_retain_size(&r->sql, &l->size);
 
 	if (result < 0)
@@ -148,15 +148,21 @@ static int look_at_limits(struct retain *r)
 			       limit_of_filesystem(c, l->use_bytes));
 	l->cap_pages = INT64_MAX;
 	r->held = false;
-	if (l->limit_bytes == UINT64_MAX)
+	if (l->limit_bytes == UINT64_MAX) {
+		atomic_store(&r->checkpoint->wal_room_bytes, 0);
 		return limit_log(r, c->wal_max_bytes);
+	}
 	/*
 	 * Room for the log as it may become, not as it is: if it is longer, a reader keeps it or
 	 * the disk is slow, and removing rows would only make it longer still.
 	 */
-	log = least(c->wal_max_bytes, most(l->limit_bytes / 4 / LOG_UNIT, 1) * LOG_UNIT);
+	log = log_room = least(c->wal_max_bytes, most(l->limit_bytes / 4 / LOG_UNIT, 1) * LOG_UNIT);
 	l->cap_pages = (int64_t)((l->limit_bytes - log - RETAIN_MARGIN(l->limit_bytes)) /
 				 (uint64_t)l->size.page_bytes);
+	database = (uint64_t)(l->size.pages * l->size.page_bytes);
+	if (l->limit_bytes > database + log)
+		log_room = l->limit_bytes - database;
+	atomic_store(&r->checkpoint->wal_room_bytes, log_room);
 	r->held = is_held_by_reader(r);
 	return limit_log(r, log);
 }
