@@ -165,15 +165,16 @@ static bool widen(struct ledger *ledger, struct ledger_hole *h, const struct led
 static void miss(struct ledger *ledger, int cpu, uint64_t first, uint64_t last, uint64_t boot_ns,
 		 bool watched)
 {
-	const struct ledger_cpu *c = &ledger->cpus[cpu];
+	uint64_t before = ledger->cpus[cpu].last_boot_ns;
 	struct ledger_hole *h = newest_of(ledger, cpu);
 	struct ledger_hole fresh = {
 		.cpu = cpu,
 		.first = first,
 		.last = last,
 		.missing = last - first + 1,
-		.from_boot_ns = c->last_boot_ns ? c->last_boot_ns : boot_ns,
-		.to_boot_ns = boot_ns,
+		.from_boot_ns = before ? before : boot_ns,
+		/* A fork is told with the time when its child's life began, a little earlier. */
+		.to_boot_ns = boot_ns > before ? boot_ns : before,
 		.changed = true,
 	};
 

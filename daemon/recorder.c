@@ -47,122 +47,6 @@ void recorder_deinit(struct recorder *r)
 	r->free_keys = NULL;
 }
 
-static int load_cpu(const struct store_cpu *cpu, void *userdata)
-{
-	struct recorder *r = userdata;
-
-	ledger_start(&r->ledger, cpu->cpu, cpu->first_seq, cpu->next_seq, cpu->unseen);
-	return 0;
-}
-
-static int load_hole(const struct store_gap *gap, void *userdata)
-{
-	struct recorder *r = userdata;
-	struct ledger_hole hole = {
-		.gap_id = gap->gap_id,
-		.cpu = (int)gap->cpu,
-		.from_boot_ns = gap->from_boot_ns,
-		.to_boot_ns = gap->to_boot_ns,
-		.first = (uint64_t)gap->first_seq,
-		.last = (uint64_t)gap->last_seq,
-		.missing = (uint64_t)gap->lost,
-		.recovered = (uint64_t)gap->recovered,
-	};
-
-	ledger_add_hole(&r->ledger, &hole);
-	return 0;
-}
-
-static void load_number(int cpu, uint64_t seq, void *userdata)
-{
-	struct recorder *r = userdata;
-
-	ledger_has_row(&r->ledger, cpu, seq);
-}
-
-/* A process may have lived for a while before one of its events was lost. */
-#define NUMBERS_BEFORE_NS (60ULL * 1000 * 1000 * 1000)
-
-static int load_holes(struct recorder *r)
-{
-	int result = store_each_hole(&r->store, load_hole, r);
-	uint64_t since;
-
-	if (result < 0 || r->ledger.holes_count == 0)
-		return result;
-	since = r->ledger.holes[0].from_boot_ns;
-	since = since > NUMBERS_BEFORE_NS ? since - NUMBERS_BEFORE_NS : 0;
-	return store_each_number(&r->store, since, load_number, r);
-}
-
-/* Numbers that the database has never heard of begin where the maps began to count. */
-static int start_cpus(struct recorder *r)
-{
-	CLEANUP_FREE struct lineage_counters *counters =
-		calloc((size_t)r->probe->cpus, sizeof(*counters));
-	int result = counters ? probe_counters(r->probe, counters) : -ENOMEM;
-
-	for (int i = 0; result == 0 && i < r->probe->cpus; i++)
-		if (!r->ledger.cpus[i].known)
-			ledger_start(&r->ledger, i, counters[i].first_seq, counters[i].first_seq,
-				     0);
-	return result;
-}
-
-/* Ticks account for every number taken; this is long enough for one of them to have come through.
- */
-#define SETTLED_NS (60ULL * 1000 * 1000 * 1000)
-
-/* What is found to be missing from now on was lost after the last sign of life, or shortly before.
- */
-static int date_cpus(struct recorder *r)
-{
-	uint64_t since = r->options.run.started_boot_ns;
-	int result = store_last_life(&r->store, &since);
-
-	ledger_since(&r->ledger, since > SETTLED_NS ? since - SETTLED_NS : 0);
-	return result < 0 ? result : 0;
-}
-
-/* Memory becomes what the database says. After opening it, and after every rollback. */
-static int reload(struct recorder *r)
-{
-	uint64_t position = 0;
-	int result = store_rollback(&r->store);
-
-	r->stale = true;
-	book_forget(&r->book);
-	ledger_forget(&r->ledger);
-	r->clock.known = false;
-	r->sweep_due = true;
-	if (result == 0)
-		result = store_reload_ids(&r->store);
-	if (result == 0)
-		result = intern_forget(&r->intern);
-	if (result == 0)
-		result = store_each_cpu(&r->store, load_cpu, r);
-	if (result == 0)
-		result = load_holes(r);
-	if (result == 0)
-		result = store_each_alive(&r->store, book_add_stored, &r->book);
-	if (result == 0)
-		result = start_cpus(r);
-	if (result == 0)
-		result = date_cpus(r);
-	if (result == 0)
-		result = store_get_ring_position(&r->store, r->probe->control->ring_id, &position);
-	if (result < 0)
-		return result;
-	/* A database without that ring (a new one) takes what the ring still holds. */
-	if (position < ring_consumed(&r->ring))
-		position = ring_consumed(&r->ring);
-	ring_release(&r->ring, position);
-	ring_seek(&r->ring, position);
-	r->committed_position = r->batch_position = position;
-	r->stale = false;
-	return 0;
-}
-
 static int note_clock(struct recorder *r)
 {
 	int64_t offset = clock_read_offset();
@@ -181,32 +65,6 @@ static int note_clock(struct recorder *r)
 	return store_clock(&r->store, first ? 0 : clock_boot_ns(), offset);
 }
 
-int recorder_open(struct recorder *r)
-{
-	int result = store_open(&r->store, r->options.database);
-
-	if (result < 0)
-		return result;
-	result = intern_init(&r->intern, &r->store, r->options.root, r->options.v1_hierarchy);
-	if (result == 0)
-		result = reload(r);
-	if (result == 0)
-		result = store_begin(&r->store);
-	if (result == 0)
-		result = store_close_boots(&r->store);
-	if (result == 0)
-		result = note_clock(r);
-	if (result == 0)
-		result = recover_runs(r);
-	if (result == 0)
-		result = store_run_begin(&r->store, &r->options.run);
-	if (result == 0)
-		result = store_commit(&r->store);
-	if (result < 0)
-		recorder_close(r);
-	return result;
-}
-
 void recorder_close(struct recorder *r)
 {
 	if (!r->store.db)
@@ -214,6 +72,11 @@ void recorder_close(struct recorder *r)
 	book_forget(&r->book);
 	intern_deinit(&r->intern);
 	store_close(&r->store);
+}
+
+static int note_ring(struct recorder *r)
+{
+	return store_ring_position(&r->store, r->probe->control->ring_id, r->batch_position);
 }
 
 /* What changed, in rows: processes, then the ledger, then how far the ring has been read. */
@@ -237,9 +100,7 @@ static int write_changes(struct recorder *r)
 	/* After a power cut, this is how far the record of that boot reaches. */
 	r->alive_boot_ns = clock_boot_ns();
 	result = store_run_alive(&r->store, r->read_boot_ns);
-	return result < 0 ? result
-			  : store_ring_position(&r->store, r->probe->control->ring_id,
-						r->batch_position);
+	return result < 0 ? result : note_ring(r);
 }
 
 static int commit(struct recorder *r)
@@ -258,12 +119,65 @@ static int commit(struct recorder *r)
 	return 0;
 }
 
+/* What was recorded before and is not in this database: how much, nobody knows. */
+static int note_before(struct recorder *r)
+{
+	struct store_gap gap = {
+		.cause = "ring_gone",
+		.cpu = ROW_NONE,
+		.to_boot_ns = clock_boot_ns(),
+		.first_seq = ROW_NONE,
+		.last_seq = ROW_NONE,
+		.lost = ROW_NONE,
+	};
+	int result;
+
+	if (r->before == BEFORE_STORED)
+		return 0;
+	if (r->before == BEFORE_ELSEWHERE)
+		gap.cause = "database_begun";
+	/* A database without a run in this boot misses all of it. */
+	result = store_last_life(&r->store, &gap.from_boot_ns);
+	return result < 0 ? result : store_gap(&r->store, &gap);
+}
+
+int recorder_open(struct recorder *r)
+{
+	int result = store_open(&r->store, r->options.database);
+
+	if (result < 0)
+		return result;
+	result = intern_init(&r->intern, &r->store, r->options.root, r->options.v1_hierarchy);
+	if (result == 0)
+		result = recorder_reload(r);
+	if (result == 0)
+		result = store_begin(&r->store);
+	if (result == 0)
+		result = store_close_boots(&r->store);
+	if (result == 0)
+		result = note_clock(r);
+	if (result == 0)
+		result = note_before(r);
+	if (result == 0)
+		result = recover_runs(r);
+	if (result == 0)
+		result = store_run_begin(&r->store, &r->options.run);
+	/* From now on the database knows of this ring, and where its numbers begin. */
+	if (result == 0)
+		result = note_ring(r);
+	if (result == 0)
+		result = commit(r);
+	if (result < 0)
+		recorder_close(r);
+	return result;
+}
+
 static int fail(struct recorder *r, int error);
 
 /* Where reading back failed, too, that comes first: until then memory is worth nothing. */
 static int begin(struct recorder *r)
 {
-	int result = r->stale ? reload(r) : 0;
+	int result = r->stale ? recorder_reload(r) : 0;
 
 	return result < 0 ? result : store_begin(&r->store);
 }
@@ -287,7 +201,7 @@ static int fail(struct recorder *r, int error)
 	/* Somebody else writes: nothing has begun, and what waits in memory goes on waiting. */
 	if (error == SCHEMA_E_BUSY && !r->stale && !r->store.in_transaction)
 		return error;
-	result = reload(r);
+	result = recorder_reload(r);
 	return result < 0 ? result : error;
 }
 
@@ -488,14 +402,11 @@ int recorder_take_over(struct recorder *r, struct probe *probe)
 
 int recorder_finish(struct recorder *r, const char *how)
 {
-	int result, more;
+	/* What comes later may go on coming for ever. */
+	int result = recorder_read_to(r, ring_produced(&r->ring));
 
-	do
-		more = recorder_batch(r);
-	while (more > 0);
-	if (more < 0)
-		return more;
-	result = recorder_tick(r);
+	if (result == 0)
+		result = recorder_tick(r);
 	if (result == 0)
 		result = begin(r);
 	if (result == 0)

@@ -7,7 +7,8 @@
  * A failed batch is rolled back, and everything held in memory is read again from the database, the
  * ring from the committed position: the same way as after a crash, so there is only one way.
  *
- * recorder.c is the batch; apply.c is what each record means; recover.c is what loss leaves to do.
+ * recorder.c is the batch; reload.c is what is read back; apply.c is what each record means;
+ * recover.c is what loss leaves to do.
  */
 #ifndef LINEAGED_RECORDER_H
 #define LINEAGED_RECORDER_H
@@ -33,6 +34,13 @@ struct recorder_counters {
 				     it */
 };
 
+/* What was recorded in this boot before what the ring holds. */
+enum recorder_before {
+	BEFORE_STORED,	  /* is in this database, with its gaps */
+	BEFORE_ELSEWHERE, /* went to another database */
+	BEFORE_GONE,	  /* was in a ring that is gone */
+};
+
 struct recorder_options {
 	const char *database;
 	const char *root;
@@ -56,7 +64,9 @@ struct recorder {
 	uint64_t committed_position;   /* of the ring */
 	uint64_t batch_position;       /* end of what the open transaction holds */
 	struct lineage_key *free_keys; /* of process_cache, to be deleted in one call */
-	bool stale;		       /* memory is not what the database says: see reload() */
+	bool stale;		 /* memory is not what the database says: see recorder_reload() */
+	uint64_t reload_boot_ns; /* when it last became that: it knows of no end before */
+	enum recorder_before before;
 	struct snapshot *looking; /* what runs now, while unknown processes are looked up in it */
 	bool sweep_due;		  /* process_cache may hold entries that nobody would free */
 	int look_depth;
@@ -107,7 +117,7 @@ int recorder_tick(struct recorder *r);
 /* Gives back entries of process_cache whose end is committed. Cheap; call it after batches. */
 void recorder_free_cache(struct recorder *r);
 
-/* The last batches, and the end of this run in the ledger. `how`: see recorder_row.ended. */
+/* What is in the ring by now, and the end of this run. `how`: see recorder_row.ended. */
 int recorder_finish(struct recorder *r, const char *how);
 
 /* Inside: shared by recorder.c, apply.c and recover.c. */
@@ -128,6 +138,9 @@ int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *
 	      enum provenance provenance);
 struct snapshot_entry;
 int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry *entry);
+
+/* Memory becomes what the database says; what was not committed is read from the ring again. */
+int recorder_reload(struct recorder *r);
 
 /* Runs `work` in a transaction of its own and commits. */
 int recorder_transaction(struct recorder *r, int (*work)(struct recorder *, void *),

@@ -107,7 +107,10 @@
 	  "AND seq IS NOT NULL "                                                                   \
 	  "UNION ALL SELECT end_cpu, end_seq FROM process_row WHERE boot = ?1 "                    \
 	  "AND end_after_ns > 10000000000 AND start_boot_ns + end_after_ns >= ?2 "                 \
-	  "AND end_seq IS NOT NULL")                                                               \
+	  "AND end_seq IS NOT NULL "                                                               \
+	  "UNION ALL SELECT exec_cpu, exec_seq FROM process_row WHERE boot = ?1 "                  \
+	  "AND exec_after_ns > 10000000000 AND start_boot_ns + exec_after_ns >= ?2 "               \
+	  "AND exec_seq IS NOT NULL")                                                              \
 	X(CLOCK, "INSERT OR REPLACE INTO clock (boot, from_boot_ns, offset_ns) VALUES (?, ?, ?)")  \
 	X(CLOCK_LAST,                                                                              \
 	  "SELECT offset_ns FROM clock WHERE boot = ? ORDER BY from_boot_ns DESC LIMIT 1")         \

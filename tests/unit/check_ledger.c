@@ -47,6 +47,17 @@ START_TEST(test_a_hole_has_times)
 }
 END_TEST
 
+START_TEST(test_a_hole_does_not_end_before_it_begins)
+{
+	begin();
+	ledger_arrived(&l, 0, 10, 500);
+	ledger_arrived(&l, 0, 13, 499);
+	ck_assert_uint_eq(l.holes[0].from_boot_ns, 500);
+	ck_assert_uint_eq(l.holes[0].to_boot_ns, 500);
+	ledger_deinit(&l);
+}
+END_TEST
+
 START_TEST(test_since)
 {
 	begin();
@@ -382,6 +393,7 @@ int main(void)
 		test_in_order,
 		test_a_hole_has_times,
 		test_since,
+		test_a_hole_does_not_end_before_it_begins,
 		test_a_flood_is_one_hole,
 		test_more_holes_than_room,
 		test_random_arrivals,

@@ -482,6 +482,32 @@ START_TEST(test_a_node_that_went_down)
 }
 END_TEST
 
+static uint32_t next_pid;
+
+static int go_on(void *userdata)
+{
+	life(0, next_pid++);
+	return 0;
+}
+
+/* Each commit finds that more has come. */
+START_TEST(test_the_end_of_a_run_in_a_flood)
+{
+	begin();
+	next_pid = 1000;
+	s.recorder.options.batch_max = 2;
+	go_on(NULL);
+	go_on(NULL);
+	sqlite3_commit_hook(s.recorder.store.db, go_on, NULL);
+	ck_assert_int_eq(recorder_finish(&s.recorder, "stopped"), 0);
+	sqlite3_commit_hook(s.recorder.store.db, NULL, NULL);
+	ck_assert_uint_lt(next_pid, 1100);
+	ck_assert_uint_ge(s.recorder.counters.exits, 2);
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT ended FROM recorder"), "stopped");
+	end();
+}
+END_TEST
+
 START_TEST(test_cache_entries_are_given_back)
 {
 	struct lineage_process kept = {.state = LINEAGE_STATE_EXITED};
@@ -529,6 +555,7 @@ int main(void)
 		test_who_follows_tells_how_a_run_ended,
 		test_a_sign_of_life_says_what_has_been_read,
 		test_a_node_that_went_down,
+		test_the_end_of_a_run_in_a_flood,
 		test_cache_entries_are_given_back,
 	};
 

@@ -184,6 +184,38 @@ START_TEST(test_a_lost_exec_of_a_process_that_ended_before_a_restart)
 }
 END_TEST
 
+/* An exec late in a long life, of which the hole's time tells nothing, is rebuilt once. */
+START_TEST(test_a_late_exec_before_a_restart)
+{
+	struct lineage_key old;
+	struct lineage_process p;
+
+	begin();
+	old = synthetic_key(&s, 50, -200000);
+	child = synthetic_key(&s, 101, -100000);
+	synthetic_fork(&s, 0, child, old, "sh");
+	synthetic_drain(&s);
+	/* Zones are runs of 4096 processes. */
+	s.recorder.store.next_process = 5000;
+	synthetic_fork(&s, 0, synthetic_key(&s, 300, 1000), shell, "sh");
+	p = kept();
+	p.parent = p.creator = p.current_parent = old;
+	p.exec_boot_ns = s.base_ns + 1500000000;
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+	synthetic_lose(&s, 0);
+	synthetic_cache(&s, child, &p);
+	synthetic_fork(&s, 0, synthetic_key(&s, 301, 2000), shell, "sh");
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|2|3|1|1");
+	restart();
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "0|2|3|1|1");
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM exec"), "1");
+	end();
+}
+END_TEST
+
 START_TEST(test_a_part_of_a_hole)
 {
 	struct lineage_process p;
@@ -312,6 +344,7 @@ int main(void)
 		test_a_lost_fork_that_an_exec_asks_for,
 		test_lost_exec_and_exit,
 		test_a_lost_exec_of_a_process_that_ended_before_a_restart,
+		test_a_late_exec_before_a_restart,
 		test_a_part_of_a_hole,
 		test_losses_go_on_where_recovery_gave_up,
 		test_ended_ones_that_change_again_are_still_given_back,

@@ -90,11 +90,19 @@ int synthetic_init(struct synthetic *s, size_t ring_bytes)
 	return r;
 }
 
-void synthetic_deinit(struct synthetic *s)
+void synthetic_remove(struct synthetic *s)
 {
 	static const char *const ends[] = {"", "-wal", "-shm"};
 	char path[100];
 
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		snprintf(path, sizeof(path), "%s%s", s->path, ends[i]);
+		unlink(path);
+	}
+}
+
+void synthetic_deinit(struct synthetic *s)
+{
 	synthetic_kill(s);
 	if (s->ring && s->ring != MAP_FAILED)
 		munmap(s->ring, s->mapped);
@@ -103,10 +111,7 @@ void synthetic_deinit(struct synthetic *s)
 			cleanup_close(&s->probe.maps[i]);
 	if (s->ring_fd > 0)
 		close(s->ring_fd);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		snprintf(path, sizeof(path), "%s%s", s->path, ends[i]);
-		unlink(path);
-	}
+	synthetic_remove(s);
 	rmdir(s->directory);
 }
 
@@ -163,8 +168,10 @@ void synthetic_count(struct synthetic *s)
 	CLEANUP_FREE struct lineage_counters *c = calloc((size_t)s->probe.cpus, sizeof(*c));
 	uint32_t zero = 0;
 
-	for (int i = 0; i < SYNTHETIC_CPUS; i++)
+	for (int i = 0; i < SYNTHETIC_CPUS; i++) {
+		c[i].first_seq = s->first_seq[i];
 		c[i].next_seq = s->next_seq[i];
+	}
 	NEED(bpf_map_update_elem(s->probe.maps[PROBE_MAP_COUNTERS], &zero, c, BPF_ANY) == 0);
 }
 

@@ -21,6 +21,7 @@ struct synthetic {
 	int ring_fd;
 	char *ring; /* consumer page, producer page, data, data again */
 	size_t page, bytes, mapped;
+	uint64_t first_seq[SYNTHETIC_CPUS]; /* for synthetic_count() */
 	uint64_t next_seq[SYNTHETIC_CPUS];
 	uint64_t base_ns;
 	sqlite3 *reader;
@@ -38,6 +39,8 @@ void synthetic_deinit(struct synthetic *s);
 void synthetic_start(struct synthetic *s);
 /* What SIGKILL leaves: nothing is written any more. */
 void synthetic_kill(struct synthetic *s);
+/* The database goes, and with it whatever lies beside it. */
+void synthetic_remove(struct synthetic *s);
 /* Batches until the ring has been read. */
 void synthetic_drain(struct synthetic *s);
 
