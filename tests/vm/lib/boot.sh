@@ -50,7 +50,7 @@ boot_once()
 		-chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console
 		-chardev "file,id=report,path=$dir/report.log,append=on" -serial chardev:report
 		-kernel "$kernel/vmlinuz" -initrd "$initrd"
-		-append "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0 systemd.unit=vm.target \
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0 no_timer_check systemd.unit=vm.target \
 systemd.show_status=false $append")
 	boot_disk root "$dir/root.qcow2" qcow2
 	boot_disk modules "$kernel/modules.img" raw readonly=on
