@@ -81,7 +81,7 @@ static int parse(int argc, char **argv)
 	return optind < argc || !opt.events || (!opt.db && !opt.dry) ? -EINVAL : 0;
 }
 
-static int feed(struct recorder *r, struct shape *shape)
+static int feed(struct recorder *r, struct checkpoint *checkpoint, struct shape *shape)
 {
 	uint64_t until = BEGIN_NS;
 	int result = 0;
@@ -95,6 +95,7 @@ static int feed(struct recorder *r, struct shape *shape)
 		do {
 			result = recorder_batch(r);
 			recorder_free_cache(r);
+			checkpoint_turn(checkpoint, r->store.log_pages);
 		} while (result > 0);
 	}
 	return result;
@@ -175,12 +176,9 @@ static int record(struct shape *shape)
 		result = checkpoint_start(&checkpoint, &checkpoint_options);
 	if (result < 0)
 		return result;
-	/* This ring cannot go back to what was committed: wait, where the daemon would try again.
-	 */
-	sqlite3_busy_timeout(recorder.store.db, 60000);
 	kernel_begin(shape);
 	cost = (struct cost){-(double)now_ns() / 1e9, -(double)cpu_ns() / 1e9};
-	result = feed(&recorder, shape);
+	result = feed(&recorder, &checkpoint, shape);
 	if (result == 0)
 		result = recorder_finish(&recorder, "stopped");
 	cost.wall_s += (double)now_ns() / 1e9;
