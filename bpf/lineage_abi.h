@@ -268,6 +268,9 @@ struct lineage_control {
 	__s32 v1_hierarchy;   /* id of the v1 hierarchy to name beside cgroup2; 0: none */
 	__u64 programs;	      /* hash of the programs and of what they were loaded with */
 	__u64 daemon_boot_ns; /* last sign of life of the daemon that reads the ring */
+	/* Until then other programs were attached as well, and their ring tells; 0: there were
+	 * none. */
+	__u64 alone_boot_ns;
 };
 
 #define LINEAGE_FILTER_CGROUPS	      (1u << 0) /* only what cgroup_filter includes */

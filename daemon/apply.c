@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/snapshot.h"
+#include "daemon/store_load.h"
 
 static void same_or(int64_t *value, int64_t birth)
 {
@@ -166,18 +167,46 @@ int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork
 	return set_birth(r, p, f, provenance);
 }
 
+/* An event that has a row with another number: two generations of programs have told of it. */
+static bool has_row(enum provenance provenance, int64_t cpu, int64_t seq,
+		    const struct lineage_header *h)
+{
+	/* What was rebuilt early may come with its own number: that is better. */
+	return provenance == PROVENANCE_OBSERVED ||
+	       (provenance == PROVENANCE_RECOVERED &&
+		(cpu != (int64_t)h->cpu || seq != (int64_t)h->seq));
+}
+
+/* What ended before memory was read back is not in the book. 0 and NULL if there is no row either.
+ */
+static int find_stored(struct recorder *r, const struct lineage_key *key,
+		       struct process **ret_process)
+{
+	int result = 0;
+
+	*ret_process = book_find(&r->book, key);
+	if (*ret_process || key->start_boot_ns >= r->reload_boot_ns)
+		return 0;
+	result = store_read_process(&r->store, key, book_add_stored, &r->book);
+	if (result <= 0)
+		return result;
+	*ret_process = book_find(&r->book, key);
+	book_change(&r->book, *ret_process);
+	return 0;
+}
+
 static int apply_fork(struct recorder *r, const void *bytes)
 {
 	const struct lineage_fork *f = bytes;
-	struct process *p = book_find(&r->book, &f->header.process);
-	int result = 0;
+	struct process *p;
+	int result = find_stored(r, &f->header.process, &p);
 
 	r->counters.forks++;
-	if (p && p->birth == PROVENANCE_OBSERVED) {
+	if (result == 0 && p && has_row(p->birth, p->fork_cpu, p->fork_seq, &f->header)) {
 		ledger_unseen(&r->ledger, f->header.cpu, 1);
 		return 0;
 	}
-	if (!p)
+	if (result == 0 && !p)
 		result = new_process(r, &f->header.process, &p);
 	return result < 0 ? result : apply_birth(r, p, f, PROVENANCE_OBSERVED);
 }
@@ -218,6 +247,17 @@ static int exec_image(struct recorder *r, const struct decode_exec *d, struct im
 	return intern_text(&r->intern, path, ii.exe.length, &image->cwd);
 }
 
+/* An image that was read back has no exec_id: then its time says which ring told of it before. */
+static bool is_same_exec(const struct recorder *r, const struct process *p,
+			 const struct lineage_exec *e)
+{
+	if (!has_row(p->image.provenance, p->image.cpu, p->image.seq, &e->header))
+		return false;
+	if (!p->image.exec_id)
+		return e->header.boot_ns < r->probe->control->alone_boot_ns;
+	return p->image.exec_id == e->exec_id;
+}
+
 static int apply_exec(struct recorder *r, const void *bytes)
 {
 	struct decode_exec d;
@@ -228,8 +268,7 @@ static int apply_exec(struct recorder *r, const void *bytes)
 	decode_exec(bytes, &d);
 	r->counters.execs++;
 	result = apply_process(r, &d.exec->header.process, &p);
-	if (result > 0 || (result == 0 && p->image.provenance == PROVENANCE_OBSERVED &&
-			   p->image.exec_id == d.exec->exec_id)) {
+	if (result > 0 || (result == 0 && is_same_exec(r, p, d.exec))) {
 		ledger_unseen(&r->ledger, d.exec->header.cpu, 1);
 		return 0;
 	}
@@ -284,6 +323,14 @@ static int failure_image(struct recorder *r, const struct decode_failure *d, int
 	return intern_image(&r->intern, &ii, ret_id);
 }
 
+/* A failed exec has no identity: one generation of programs tells of those up to a time. */
+static bool is_told_elsewhere(const struct recorder *r, uint64_t boot_ns)
+{
+	uint64_t until = r->options.failures_until_ns;
+
+	return boot_ns < r->probe->control->alone_boot_ns || (until && boot_ns >= until);
+}
+
 static int apply_failure(struct recorder *r, const void *bytes)
 {
 	struct decode_failure d;
@@ -292,6 +339,10 @@ static int apply_failure(struct recorder *r, const void *bytes)
 
 	decode_failure(bytes, &d);
 	r->counters.exec_failures++;
+	if (is_told_elsewhere(r, d.failure->header.boot_ns)) {
+		ledger_unseen(&r->ledger, d.failure->header.cpu, 1);
+		return 0;
+	}
 	row = (struct store_failure){
 		.boot_ns = d.failure->header.boot_ns,
 		.cpu = d.failure->header.cpu,
@@ -357,7 +408,7 @@ static int apply_exit(struct recorder *r, const void *bytes)
 	int result = apply_process(r, &e->header.process, &p);
 
 	r->counters.exits++;
-	if (result > 0 || (result == 0 && p->end == PROVENANCE_OBSERVED)) {
+	if (result > 0 || (result == 0 && has_row(p->end, p->end_cpu, p->end_seq, &e->header))) {
 		ledger_unseen(&r->ledger, e->header.cpu, 1);
 		return 0;
 	}

@@ -99,15 +99,18 @@ static int init_recorder(struct daemon *d)
 			.started_boot_ns = clock_boot_ns()},
 	};
 	bool takes_over = d->old.maps[PROBE_MAP_EVENTS] >= 0;
-	int r = recorder_init(&d->recorder, &options, takes_over ? &d->old : &d->probe);
+	int r;
 
+	if (takes_over)
+		options.failures_until_ns = d->probe.control->alone_boot_ns;
+	r = recorder_init(&d->recorder, &options, takes_over ? &d->old : &d->probe);
 	if (r < 0)
 		return log_errno(r, "mapping the ring failed");
 	r = open_recorder(d);
-	if (r == 0 && takes_over) {
+	if (r == 0 && takes_over)
 		r = recorder_take_over(&d->recorder, &d->probe);
-		probe_close(&d->old, false);
-	}
+	if (r == 0 && takes_over)
+		probe_drained(&d->probe, &d->old);
 	/* What earlier runs lost, they have told. */
 	d->lost_before = d->recorder.ledger.lost;
 	if (r < 0)
@@ -397,7 +400,8 @@ static void stop(struct daemon *d, int error)
 {
 	bool stored = setup_has_fd_store();
 	/* After an error what was found running goes on: the ring may hold what is nowhere else. */
-	bool pinned = !stored && d->config->keep_attached && (error == 0 || d->probe.adopted);
+	bool found = d->probe.adopted || d->old.maps[PROBE_MAP_EVENTS] >= 0;
+	bool pinned = !stored && d->config->keep_attached && (error == 0 || found);
 	int r;
 
 	sd_notify(0, "STOPPING=1");

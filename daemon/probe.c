@@ -332,20 +332,90 @@ static int start_anew(struct probe *probe, const struct probe_options *options,
 	return r;
 }
 
+static int old_pin(char *path, const char *directory, int map)
+{
+	int n = snprintf(path, PATH_MAX, "%s/old_%s", directory, map_names[map]);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static void forget_old(const struct probe *probe)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < PROBE_MAPS; i++)
+		if (old_pin(path, probe->pin_directory, i) == 0)
+			unlink(path);
+}
+
+/* As far as it can be done: only a start that is cut off needs them. */
+static void keep_old(const struct probe *probe, const struct probe *old)
+{
+	char path[PATH_MAX];
+
+	forget_old(probe);
+	for (int i = 0; i < PROBE_MAPS; i++)
+		if (old_pin(path, probe->pin_directory, i) == 0)
+			bpf_obj_pin(old->maps[i], path);
+}
+
+/* The maps of programs that are detached, and that nobody has read to their end. */
+static int take_old(struct probe *old, const char *pin_directory)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < PROBE_MAPS; i++) {
+		r = old_pin(path, pin_directory, i);
+		if (r == 0)
+			old->maps[i] = bpf_obj_get(path);
+		if (r == 0 && old->maps[i] < 0)
+			r = -errno;
+	}
+	if (r == 0)
+		r = map_control(old);
+	if (r == 0 && !is_readable(old->control->abi_version))
+		r = -EPROTO;
+	if (r < 0)
+		drop_fds(old);
+	return r;
+}
+
+static bool same_ring(const struct probe *a, const struct probe *b)
+{
+	return memcmp(a->control->ring_id, b->control->ring_id, sizeof(a->control->ring_id)) == 0;
+}
+
+void probe_drained(struct probe *probe, struct probe *old)
+{
+	forget_old(probe);
+	probe_close(old, false);
+}
+
 /*
  * What an earlier daemon left: taken over as it is; or, if it is of another layout, put into *old
- * to be drained; or, if it is incomplete or nothing that can be read, given up.
+ * to be drained; or, if it is incomplete or nothing that can be read, given up. If that daemon was
+ * about to do the same, what it had to drain comes first, and other programs with the next start.
  */
 static void find_left(struct probe *probe, struct probe *old, const struct probe_options *options,
 		      const struct probe_fd *fds, size_t fds_count)
 {
+	bool cut_off = take_old(old, options->pin_directory) == 0;
 	int lock;
 
 	if (adopt(probe, options, fds, fds_count) < 0)
 		return;
+	if (cut_off && same_ring(probe, old)) {
+		drop_fds(old);
+		cut_off = false;
+	}
 	if (probe->control->abi_version == LINEAGE_ABI_VERSION &&
-	    probe->control->programs == programs_hash(probe, options))
+	    (cut_off || probe->control->programs == programs_hash(probe, options))) {
+		/* The programs have gone on. */
+		old->adopted = cut_off;
 		return;
+	}
+	drop_fds(old);
 	if (is_readable(probe->control->abi_version)) {
 		*old = *probe;
 		old->lock = -1;
@@ -402,6 +472,8 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 		started = r == 0;
 		/* Links in *old stay attached: their descriptors hold them. Until there is
 		 * something better, their pins do so as well. */
+		if (started && old->maps[PROBE_MAP_EVENTS] >= 0)
+			keep_old(probe, old);
 		if (started)
 			unpin(probe);
 	}

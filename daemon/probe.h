@@ -108,11 +108,15 @@ struct probe_fd {
 
 /*
  * *old: programs and maps of another layout that have been recording meanwhile, to be detached and
- * drained now that ours are attached; its maps are -1 if there were none.
+ * drained now that ours are attached; its maps are -1 if there were none. They stay pinned under
+ * other names until probe_drained(): a start that is cut off before leaves them to the next one.
  */
 int probe_open(struct probe *probe, struct probe *old, const struct probe_options *options,
 	       const struct probe_fd *fds, size_t fds_count, bool pin_links,
 	       struct probe_problem *problem);
+
+/* Everything in the ring of *old is in the database. */
+void probe_drained(struct probe *probe, struct probe *old);
 
 /* Lets the programs go; ring and maps stay readable. */
 void probe_detach(struct probe *probe);

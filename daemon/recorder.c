@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/store_load.h"
 #include "schema/cleanup.h"
@@ -378,6 +379,39 @@ int recorder_tick(struct recorder *r)
 	return result;
 }
 
+/* Where the other ring is read from: its beginning, or as far as a start before this one got. */
+static int switch_ring(struct recorder *r, struct probe *probe)
+{
+	uint64_t position;
+	int result;
+
+	ring_close(&r->ring);
+	r->probe = probe;
+	r->options.failures_until_ns = 0;
+	result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
+	if (result == 0)
+		result = store_get_ring_position(&r->store, probe->control->ring_id, &position);
+	if (result < 0)
+		return result;
+	if (position < ring_consumed(&r->ring))
+		position = ring_consumed(&r->ring);
+	ring_seek(&r->ring, position);
+	r->committed_position = r->batch_position = position;
+	return 0;
+}
+
+static int begin_ring(struct recorder *r, void *userdata)
+{
+	const struct lineage_counters *counters = userdata;
+
+	for (int i = 0; i < r->probe->cpus; i++)
+		ledger_skip(&r->ledger, i, counters[i].first_seq);
+	return note_ring(r);
+}
+
+/* A program that was interrupted before it was detached still has a record to finish. */
+#define UNWRITTEN_TIMES 100
+
 int recorder_take_over(struct recorder *r, struct probe *probe)
 {
 	CLEANUP_FREE struct lineage_counters *counters =
@@ -385,19 +419,18 @@ int recorder_take_over(struct recorder *r, struct probe *probe)
 	int result = counters ? probe_counters(probe, counters) : -ENOMEM;
 
 	/* The ring to its end, then what found no room in it. */
-	if (result == 0)
+	for (int i = 0; result == 0 && i < UNWRITTEN_TIMES; i++) {
 		result = recorder_tick(r);
-	if (result < 0)
-		return result;
-	ring_close(&r->ring);
-	r->probe = probe;
-	result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
-	if (result < 0)
-		return result;
-	r->committed_position = r->batch_position = r->ring.cursor;
-	for (int i = 0; i < probe->cpus; i++)
-		ledger_skip(&r->ledger, i, counters[i].first_seq);
-	return recorder_batch(r);
+		if (r->ring.cursor == ring_produced(&r->ring))
+			break;
+		usleep(1000);
+	}
+	if (result == 0)
+		result = switch_ring(r, probe);
+	/* In one transaction: whoever goes on from here knows which numbers were never given. */
+	if (result == 0)
+		result = recorder_transaction(r, begin_ring, counters);
+	return result;
 }
 
 int recorder_finish(struct recorder *r, const char *how)

@@ -48,6 +48,8 @@ struct recorder_options {
 	uint64_t cache_keep_ns; /* how long an entry of process_cache stays after the end */
 	uint64_t cache_entries;
 	uint32_t v1_hierarchy;
+	uint64_t failures_until_ns; /* later ones are in the ring that is read next; 0: all are here
+				     */
 	struct store_run run;
 };
 

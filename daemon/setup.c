@@ -94,9 +94,13 @@ static int skip_old_numbers(struct daemon *d, struct numbers *numbers)
 	CLEANUP_FREE struct lineage_counters *old = calloc((size_t)numbers->cpus, sizeof(*old));
 	int r = old ? probe_counters(&d->old, old) : -ENOMEM;
 
-	for (int i = 0; r == 0 && i < numbers->cpus; i++)
-		numbers->counters[i].first_seq = numbers->counters[i].next_seq =
-			old[i].next_seq + NUMBERS_APART;
+	for (int i = 0; r == 0 && i < numbers->cpus; i++) {
+		struct lineage_counters *c = &numbers->counters[i];
+
+		/* A start that was cut off may have gone further. */
+		if (c->next_seq < old[i].next_seq + NUMBERS_APART)
+			c->first_seq = c->next_seq = old[i].next_seq + NUMBERS_APART;
+	}
 	return r;
 }
 
@@ -228,6 +232,8 @@ static void carry_cache(const struct probe *from, const struct probe *to)
 static int set_up_loaded(struct daemon *d)
 {
 	if (d->old.maps[PROBE_MAP_EVENTS] >= 0) {
+		if (d->old.links[PROBE_LINK_FORK] >= 0)
+			d->probe.control->alone_boot_ns = clock_boot_ns();
 		probe_detach(&d->old);
 		carry_cache(&d->old, &d->probe);
 		log_event(MESSAGE_TAKEN_OVER, LOG_INFO, NULL,
@@ -243,6 +249,10 @@ static int set_up_adopted(struct daemon *d)
 {
 	int r = set_filters(d, &d->probe);
 
+	if (d->old.maps[PROBE_MAP_EVENTS] >= 0) {
+		carry_cache(&d->old, &d->probe);
+		log_info("an earlier start was cut off while it took over: going on with that");
+	}
 	if (r == 0)
 		log_event(MESSAGE_RESUMED, LOG_INFO, NULL,
 			  "resumed: the programs had gone on recording meanwhile");

@@ -69,6 +69,86 @@ test_restart_under_load() {
 	echo "note: restarted $rounds times, $CREATED processes"
 }
 
+# Another RingSize= needs programs with another ring: both record until the new ones are read.
+other_ring() {
+	ring=$([[ ${ring:-} == 16M ]] && echo 8M || echo 16M)
+	configure_to_stay "Capture.RingSize=$ring"
+}
+
+# fail_start SECONDS: each name once, told by whichever ring.
+fail_start() {
+	cat >"$WORK/fail.py" <<-'END'
+		import os, sys, time
+		end, i = time.time() + float(sys.argv[1]), 0
+		while time.time() < end:
+		    try:
+		        os.execv('/nonexistent/%d' % i, ['x'])
+		    except OSError:
+		        i += 1
+		    if i % 20 == 0:
+		        time.sleep(0.002)
+		print(i)
+	END
+	in_cgroup python3 "$WORK/fail.py" "$1" >"$WORK/failed" &
+	FAILING=$!
+}
+
+test_take_over() {
+	local i rounds
+	rounds=$(quick 4 12)
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	configure_to_stay
+	record_start
+	fail_start $((rounds * 2))
+	flood_start --workers 2 --rate 300 --seconds 1000
+	for ((i = 0; i < rounds; i++)); do
+		pause_random
+		record_hand_over
+		other_ring
+		record_start
+	done
+	wait "$FAILING"
+	flood_stop
+	record_hand_over
+	expect "taken over" "$rounds" "$(grep -c 'taken over' "$DAEMON_LOG")"
+	record_finish "Capture.RingSize=$ring"
+	nothing_lost
+	# The programs themselves are processes, too.
+	expect "processes that ended" 0 "$(sql "SELECT count(*) FROM process WHERE exe LIKE '%/tiny' AND exit_code IS NULL")"
+	expect "processes of the flood" $((CREATED - 2)) "$(sql "SELECT count(*) FROM exec WHERE exe LIKE '%/tiny'")"
+	expect "failed execs" "$(cat "$WORK/failed") $(cat "$WORK/failed")" "$(sql "
+		SELECT count(*) || ' ' || count(DISTINCT filename) FROM exec_failure WHERE filename LIKE '/nonexistent/%'")"
+	echo "note: taken over $rounds times, $(cat "$WORK/failed") failed execs"
+}
+
+# Killed between two rings: the old one is still there for the next start.
+test_take_over_killed() {
+	local i rounds from
+	rounds=$(quick 6 30)
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --rate 500 --seconds 1000
+	for ((i = 0; i < rounds; i++)); do
+		record_kill
+		pause_random
+		other_ring
+		from=$(wc -l <"$DAEMON_LOG")
+		"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
+			2>>"$DAEMON_LOG" </dev/null &
+		DAEMON=$!
+		until tail -n +$((from + 1)) "$DAEMON_LOG" | grep -q 'taken over'; do sleep 0.001; done
+		((i % 2)) || sleep "0.0$((RANDOM % 10))"
+		record_kill
+		record_start
+	done
+	flood_stop
+	record_hand_over
+	record_finish "Capture.RingSize=$ring"
+	nothing_lost
+	flood_is_whole
+	echo "note: killed $rounds times, $(grep -c 'cut off' "$DAEMON_LOG" || true) times between two rings, $CREATED processes"
+}
+
 # A clean stop detaches; what runs until the next start is a gap, and told as one.
 test_stop_is_a_gap() {
 	record_start

@@ -25,14 +25,14 @@ static void end(void)
 }
 
 /* A whole life of `pid` on one CPU: three events. */
-static void life(int cpu, uint32_t pid)
+static void life_in(struct synthetic *ring, int cpu, uint32_t pid, bool ends)
 {
 	struct lineage_key p = synthetic_key(&s, pid, pid);
 	char name[16];
 	int n = snprintf(name, sizeof(name), "p%u", pid) + 1;
 
-	synthetic_fork(&s, cpu, p, shell, "sh");
-	synthetic_exec(&s, cpu,
+	synthetic_fork(ring, cpu, p, shell, "sh");
+	synthetic_exec(ring, cpu,
 		       &(struct synthetic_exec){.process = p,
 						.parent = shell,
 						.exe = name,
@@ -42,7 +42,13 @@ static void life(int cpu, uint32_t pid)
 						.comm = name,
 						.exec_id = 1,
 						.ms = pid + 1});
-	synthetic_exit(&s, cpu, p, shell, pid + 2, 0);
+	if (ends)
+		synthetic_exit(ring, cpu, p, shell, pid + 2, 0);
+}
+
+static void life(int cpu, uint32_t pid)
+{
+	life_in(&s, cpu, pid, true);
 }
 
 static void check_lives(int count)
@@ -207,6 +213,87 @@ START_TEST(test_numbers_of_old_rows)
 }
 END_TEST
 
+static struct synthetic other;
+
+/* What both generations of programs have seen, each with numbers of its own. */
+static void seen_by_both(struct synthetic *ring)
+{
+	struct synthetic_failure f = {
+		.process = shell, .filename = "/x", .filename_length = 3, .error = 2, .ms = 4000};
+
+	life_in(ring, 0, 1000, true);
+	life_in(ring, 1, 1001, false);
+	synthetic_failure(ring, 0, &f);
+	f.ms = 6000;
+	synthetic_failure(ring, 0, &f);
+}
+
+static void check_two_rings(void)
+{
+	synthetic_drain(&s);
+	check_lives(2);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT count(*), (SELECT count(*) FROM fork WHERE pid "
+					    ">= 1000) FROM exec_failure"),
+			 "2|2");
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "");
+	ck_assert_uint_eq(s.recorder.ledger.lost, 0);
+	ck_assert_uint_eq(s.recorder.ledger.bits_bytes, 0);
+	synthetic_prove(&s);
+}
+
+/* From one ring to the other, with memory lost before and after. */
+static void take_over(bool killed_before, bool killed_after)
+{
+	struct probe own;
+
+	begin();
+	ck_assert_int_eq(synthetic_init(&other, RING), 0);
+	other.base_ns = s.base_ns;
+	memcpy(other.control.ring_id, "the other's ring", 16);
+	other.control.alone_boot_ns = s.base_ns + 5000000000;
+	for (int i = 0; i < SYNTHETIC_CPUS; i++)
+		other.first_seq[i] = other.next_seq[i] = 1000000000;
+	s.probe.adopted = true;
+	seen_by_both(&s);
+	seen_by_both(&other);
+	synthetic_exit(&other, 0, synthetic_key(&s, 1001, 1001), shell, 9000, 0);
+	synthetic_count(&other);
+	s.recorder.options.failures_until_ns = other.control.alone_boot_ns;
+	synthetic_drain(&s);
+	if (killed_before) {
+		synthetic_kill(&s);
+		synthetic_start(&s);
+		s.recorder.options.failures_until_ns = other.control.alone_boot_ns;
+	}
+	ck_assert_int_eq(recorder_take_over(&s.recorder, &other.probe), 0);
+	own = s.probe;
+	if (killed_after) {
+		synthetic_kill(&s);
+		s.probe = other.probe;
+		s.probe.adopted = true;
+		synthetic_start(&s);
+	}
+	check_two_rings();
+	synthetic_kill(&s);
+	s.probe = own;
+	synthetic_deinit(&other);
+	synthetic_deinit(&s);
+}
+
+START_TEST(test_take_over)
+{
+	take_over(false, false);
+}
+END_TEST
+
+START_TEST(test_take_over_cut_off)
+{
+	take_over(true, false);
+	take_over(false, true);
+	take_over(true, true);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -215,6 +302,8 @@ int main(void)
 		test_a_database_that_comes_back,
 		test_a_ring_that_is_gone,
 		test_numbers_of_old_rows,
+		test_take_over,
+		test_take_over_cut_off,
 	};
 
 	return synthetic_possible() ? SUITE_RUN("reload", tests) : SUITE_SKIPPED;
