@@ -11,8 +11,10 @@
 #include "daemon/store_load.h"
 #include "schema/cleanup.h"
 
-/* Ended processes kept in memory at most, whatever CacheKeepSec= says: 300 bytes each. */
-#define ENDED_MAX 16384
+/* For how long, and how many of them at most, ended processes are held with all that is known: a
+ * record of theirs may cross on another CPU. Later ones are read back. */
+#define ENDED_NS  (1ULL * 1000 * 1000 * 1000)
+#define ENDED_MAX 4096
 /* Entries of process_cache freed at once, and how often in a row at most: a storm ends 100 000
  * processes a second. */
 #define FREE_MAX   1024
@@ -29,6 +31,8 @@ int recorder_init(struct recorder *r, const struct recorder_options *options, st
 	result = dictionary_seed();
 	if (result == 0)
 		result = ledger_init(&r->ledger, probe->cpus);
+	if (result == 0)
+		result = leaving_init(&r->leaving);
 	r->free_keys = calloc(FREE_MAX, sizeof(*r->free_keys));
 	if (result == 0 && !r->free_keys)
 		result = -ENOMEM;
@@ -44,6 +48,7 @@ void recorder_deinit(struct recorder *r)
 	recorder_close(r);
 	ring_close(&r->ring);
 	ledger_deinit(&r->ledger);
+	leaving_deinit(&r->leaving);
 	free(r->free_keys);
 	r->free_keys = NULL;
 }
@@ -242,17 +247,21 @@ static int read_records(struct recorder *r, bool *ret_more)
 static uint32_t free_cache(struct recorder *r, uint64_t now)
 {
 	uint64_t keep = r->options.cache_keep_ns;
+	uint64_t hold = keep < ENDED_NS ? keep : ENDED_NS;
+	size_t most = r->options.cache_entries / 4;
 	uint32_t count = 0;
 	struct process *p;
-	size_t most = r->options.cache_entries / 4;
 
-	if (most > ENDED_MAX)
-		most = ENDED_MAX;
-	while (count < FREE_MAX &&
-	       (p = book_take_ended(&r->book, now > keep ? now - keep : 0, most))) {
-		r->free_keys[count++] = p->key;
+	while (!leaving_is_full(&r->leaving) &&
+	       (p = book_take_ended(&r->book, now > hold ? now - hold : 0, ENDED_MAX))) {
+		leaving_put(&r->leaving, &p->key, p->ended_boot_ns);
 		book_free_process(p);
 	}
+	if (most > LEAVING_MAX / 2)
+		most = LEAVING_MAX / 2;
+	while (count < FREE_MAX &&
+	       leaving_take(&r->leaving, now > keep ? now - keep : 0, most, &r->free_keys[count]))
+		count++;
 	r->counters.cache_freed += count;
 	/* An entry that is not there any more ends the batch early: the rest goes one by one. */
 	for (uint32_t done = 0; done < count;) {

@@ -16,6 +16,7 @@
 #include "daemon/book.h"
 #include "daemon/clock.h"
 #include "daemon/intern.h"
+#include "daemon/leaving.h"
 #include "daemon/ledger.h"
 #include "daemon/probe.h"
 #include "daemon/ring.h"
@@ -63,8 +64,9 @@ struct recorder {
 	struct ledger ledger;
 	struct clock_state clock;
 	struct recorder_counters counters;
-	uint64_t committed_position;   /* of the ring */
-	uint64_t batch_position;       /* end of what the open transaction holds */
+	uint64_t committed_position; /* of the ring */
+	uint64_t batch_position;     /* end of what the open transaction holds */
+	struct leaving leaving;
 	struct lineage_key *free_keys; /* of process_cache, to be deleted in one call */
 	bool stale;		 /* memory is not what the database says: see recorder_reload() */
 	uint64_t reload_boot_ns; /* when it last became that: it knows of no end before */
