@@ -149,6 +149,38 @@ test_take_over_killed() {
 	echo "note: killed $rounds times, $(grep -c 'cut off' "$DAEMON_LOG" || true) times between two rings, $CREATED processes"
 }
 
+# The database refuses between two rings: the start fails, and the next one loses nothing.
+test_take_over_fails() {
+	local lock status=0
+	configure_to_stay
+	record_start
+	flood_start --workers 2 --count 200
+	flood_wait
+	made=$CREATED
+	record_kill
+	flood_start --workers 2 --count 500
+	flood_wait
+	made=$((made + CREATED))
+	other_ring
+	sqlite3 "$DB" 'BEGIN IMMEDIATE' '.shell sleep 4' 'ROLLBACK' >/dev/null &
+	lock=$!
+	sleep 0.5
+	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
+		2>>"$DAEMON_LOG" </dev/null 9>&- || status=$?
+	expect "status of the start that failed" 1 "$status"
+	grep -q 'taken over' "$DAEMON_LOG" || die "it failed before it took over"
+	flood_start --workers 2 --count 100
+	flood_wait
+	made=$((made + CREATED))
+	wait "$lock"
+	record_start
+	grep -q 'cut off' "$DAEMON_LOG" || die "nothing was left to be drained"
+	record_finish "Capture.RingSize=$ring"
+	CREATED=$made
+	nothing_lost
+	flood_is_whole
+}
+
 # A clean stop detaches; what runs until the next start is a gap, and told as one.
 test_stop_is_a_gap() {
 	record_start
@@ -342,6 +374,27 @@ test_start_fails() {
 	CREATED=$made
 	nothing_lost
 	flood_is_whole
+}
+
+# What went to the database that was removed is one gap, however much it was.
+test_removed() {
+	local kib before
+	record_start
+	flood_start --workers 2 --count "$(quick 2000 20000)"
+	flood_wait
+	until (($(sql 'SELECT count(*) FROM process') > CREATED)); do sleep 0.1; done
+	before=$(date +%s%N)
+	rm -f "$DB" "$DB-wal" "$DB-shm"
+	until [[ -s $DB ]] && [[ $(sql 'SELECT count(*) FROM recorder' 2>/dev/null) == 1 ]]; do sleep 0.1; done
+	sleep 1
+	flood_start --workers 1 --count 10
+	flood_wait
+	kib=$(awk '/^VmHWM/ { print $2 }' "/proc/$DAEMON/status")
+	record_stop
+	proven
+	flood_is_whole
+	expect "gaps" 'database_begun|||0|1' "$(sql "SELECT cause, cpu, lost, recovered, to_unix_ns > $before FROM gap")"
+	((kib < 32768)) || die "the daemon took $kib KiB"
 }
 
 # Removed under the daemon, on a disk that has no room for another one at first: what runs is in the
