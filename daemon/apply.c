@@ -30,8 +30,7 @@ static int new_process(struct recorder *r, const struct lineage_key *key,
 	return 0;
 }
 
-/* The id of a process that is only pointed at; made if need be. ROW_NONE for pid 0. */
-static int process_id_of(struct recorder *r, const struct lineage_key *key, int64_t *ret_id)
+int apply_process_id(struct recorder *r, const struct lineage_key *key, int64_t *ret_id)
 {
 	struct process *p;
 	int64_t id = 0;
@@ -81,23 +80,21 @@ int apply_process(struct recorder *r, const struct lineage_key *key, struct proc
 		return result;
 	r->counters.inferred++;
 	is_kept = recover_lookup(r, key, &kept) == 0;
+	*ret_process = p;
 	/* Where no event of it was seen, /proc knows more of it if it still runs. */
 	if (!is_kept || !kept.known)
 		result = recover_from_node(r, p);
 	if (result == 0 && is_kept && p->birth == PROVENANCE_INFERRED)
 		result = recover_birth(r, p, &kept);
-	*ret_process = p;
 	return result;
 }
 
 /* A child starts as a copy of its creator: same image, same directory, same name. */
-static void inherit_image(struct process *p, const struct process *creator)
+static void inherit_image(struct process *p, const struct image_state *image)
 {
-	if (!creator)
-		return;
-	p->image.image = creator->image.image;
-	p->image.cwd = creator->image.cwd;
-	memcpy(p->image.image_comm, creator->image.image_comm, sizeof(p->image.image_comm));
+	p->image.image = image->image;
+	p->image.cwd = image->cwd;
+	memcpy(p->image.image_comm, image->image_comm, sizeof(p->image.image_comm));
 }
 
 static int set_comm(struct recorder *r, struct image_state *image,
@@ -127,18 +124,15 @@ static void detach_from_birth(struct process *p)
 		p->end_parent_id = p->parent_id;
 }
 
-/*
- * The birth of p. creator is who called clone: what its child starts with is the creator's, whoever
- * the parent is.
- */
 static int set_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
-		     enum provenance provenance)
+		     enum provenance provenance, const struct image_state *image)
 {
 	int64_t parent_id, creator_id, context;
-	int result = process_id_of(r, &f->parent, &parent_id);
+	const struct process *creator;
+	int result = apply_process_id(r, &f->parent, &parent_id);
 
 	if (result == 0)
-		result = process_id_of(r, &f->creator, &creator_id);
+		result = apply_process_id(r, &f->creator, &creator_id);
 	if (result == 0)
 		result = intern_context(&r->intern, &f->ids, &context);
 	if (result < 0)
@@ -156,15 +150,30 @@ static int set_birth(struct recorder *r, struct process *p, const struct lineage
 		return 0;
 	p->image.pgid = own_or(f->ids.pgid, p->key.pid);
 	p->image.exec_id = f->exec_id;
-	inherit_image(p, book_find(&r->book, &f->creator));
+	creator = image ? NULL : book_find(&r->book, &f->creator);
+	if (image || creator)
+		inherit_image(p, image ? image : &creator->image);
 	return set_comm(r, &p->image, f->comm);
 }
 
 int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
-		enum provenance provenance)
+		enum provenance provenance, const struct image_state *image)
 {
 	book_change(&r->book, p);
-	return set_birth(r, p, f, provenance);
+	return set_birth(r, p, f, provenance, image);
+}
+
+int apply_inherited(struct recorder *r, struct process *p, const struct process *creator)
+{
+	char comm[LINEAGE_COMM_LEN];
+
+	memcpy(comm, p->image.image_comm, sizeof(comm));
+	/* Its name was the one that its image has, and stays that. */
+	bool named = p->image.comm != ROW_NONE || p->image.image == ROW_NONE;
+
+	inherit_image(p, &creator->image);
+	book_change(&r->book, p);
+	return named ? 0 : set_comm(r, &p->image, comm);
 }
 
 /* An event that has a row with another number: two generations of programs have told of it. */
@@ -208,15 +217,27 @@ static int apply_fork(struct recorder *r, const void *bytes)
 	}
 	if (result == 0 && !p)
 		result = new_process(r, &f->header.process, &p);
-	return result < 0 ? result : apply_birth(r, p, f, PROVENANCE_OBSERVED);
+	return result < 0 ? result : apply_birth(r, p, f, PROVENANCE_OBSERVED, NULL);
+}
+
+/*
+ * Whether the snapshot that p's image is from was taken after this exec. A database does not hold
+ * exec_id, but knows when the last snapshot of all was taken, and whom it met first.
+ */
+static bool snapshot_has_seen(const struct recorder *r, const struct process *p,
+			      const struct lineage_exec *e)
+{
+	if (p->image.provenance != PROVENANCE_SNAPSHOT)
+		return false;
+	if (p->image.exec_id)
+		return e->exec_id <= p->image.exec_id;
+	return p->process_id >= r->snapshot_first && e->header.boot_ns <= r->snapshot_boot_ns;
 }
 
 /* What ran before goes to its own row. A snapshot of the very same exec is only made exact. */
-static int retire_image(struct recorder *r, struct process *p, uint32_t exec_id)
+static int retire_image(struct recorder *r, struct process *p, const struct lineage_exec *e)
 {
-	if (p->image.provenance == PROVENANCE_NONE)
-		return 0;
-	if (p->image.provenance == PROVENANCE_SNAPSHOT && p->image.exec_id == exec_id)
+	if (p->image.provenance == PROVENANCE_NONE || snapshot_has_seen(r, p, e))
 		return 0;
 	return store_exec(&r->store, p, &p->image);
 }
@@ -273,13 +294,13 @@ static int apply_exec(struct recorder *r, const void *bytes)
 		return 0;
 	}
 	if (result == 0)
-		result = retire_image(r, p, d.exec->exec_id);
+		result = retire_image(r, p, d.exec);
 	if (result == 0)
 		result = exec_image(r, &d, &image);
 	if (result == 0)
 		result = intern_context(&r->intern, &d.exec->ids, &image.context);
 	if (result == 0)
-		result = process_id_of(r, &d.exec->parent, &image.parent_id);
+		result = apply_process_id(r, &d.exec->parent, &image.parent_id);
 	if (result < 0)
 		return result;
 	/* Nothing is known of its birth: the parent that it has now is the best guess, and told as
@@ -349,7 +370,7 @@ static int apply_failure(struct recorder *r, const void *bytes)
 		.seq = (int64_t)d.failure->header.seq,
 		.error = d.failure->error,
 	};
-	result = process_id_of(r, &d.failure->header.process, &row.process_id);
+	result = apply_process_id(r, &d.failure->header.process, &row.process_id);
 	if (result == 0)
 		result = failure_image(r, &d, &row.image);
 	return result < 0 ? result : store_failure(&r->store, &row);
@@ -381,7 +402,7 @@ int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *
 	      enum provenance provenance)
 {
 	int64_t parent_id;
-	int result = process_id_of(r, &e->parent, &parent_id);
+	int result = apply_process_id(r, &e->parent, &parent_id);
 
 	if (result < 0)
 		return result;
@@ -405,10 +426,11 @@ static int apply_exit(struct recorder *r, const void *bytes)
 {
 	const struct lineage_exit *e = bytes;
 	struct process *p;
-	int result = apply_process(r, &e->header.process, &p);
+	/* One that was taken for ended may have left the book. */
+	int result = recover_process(r, &e->header.process, &p);
 
 	r->counters.exits++;
-	if (result > 0 || (result == 0 && has_row(p->end, p->end_cpu, p->end_seq, &e->header))) {
+	if (result == 0 && has_row(p->end, p->end_cpu, p->end_seq, &e->header)) {
 		ledger_unseen(&r->ledger, e->header.cpu, 1);
 		return 0;
 	}
@@ -459,6 +481,7 @@ static int snapshot_image(struct recorder *r, struct process *p, const struct sn
 	p->image.pgid = own_or(s->ids.pgid, p->key.pid);
 	result = intern_image(&r->intern, &ii, &p->image.image);
 	memcpy(p->image.image_comm, s->comm, sizeof(p->image.image_comm));
+	p->image.comm = ROW_NONE;
 	if (result == 0 && entry->cwd)
 		result = intern_text(&r->intern, entry->cwd, strlen(entry->cwd), &p->image.cwd);
 	return result;
@@ -481,23 +504,39 @@ static void keep_watching(struct recorder *r, const struct lineage_snapshot *s)
 			    BPF_NOEXIST);
 }
 
+static int snapshot_birth(struct recorder *r, struct process *p, const struct lineage_snapshot *s)
+{
+	int64_t parent_id, context;
+	int result = apply_process_id(r, &s->parent, &parent_id);
+
+	if (result == 0)
+		result = intern_context(&r->intern, &s->ids, &context);
+	if (result < 0)
+		return result;
+	detach_from_birth(p);
+	p->birth = PROVENANCE_SNAPSHOT;
+	p->birth_changed = p->stored;
+	p->parent_id = parent_id;
+	p->context = context;
+	p->ns_pid = own_or(s->ids.ns_pid, p->key.pid);
+	return 0;
+}
+
 int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry *entry)
 {
 	const struct lineage_snapshot *s = &entry->record;
-	int64_t parent_id;
-	int result = process_id_of(r, &s->parent, &parent_id);
+	int result = 0;
 
-	if (result == 0)
-		result = intern_context(&r->intern, &s->ids, &p->context);
+	if (p->birth == PROVENANCE_INFERRED)
+		result = snapshot_birth(r, p, s);
 	if (result < 0)
 		return result;
 	if (!s->included)
 		keep_watching(r, s);
-	snapshot_look(entry, "");
-	p->birth = PROVENANCE_SNAPSHOT;
-	p->birth_changed = p->stored;
-	p->parent_id = parent_id;
-	p->ns_pid = own_or(s->ids.ns_pid, p->key.pid);
 	book_change(&r->book, p);
+	/* An exec that was told of is known better. */
+	if (p->image.provenance != PROVENANCE_NONE)
+		return 0;
+	snapshot_look(entry, "");
 	return snapshot_image(r, p, entry);
 }

@@ -578,6 +578,17 @@ int probe_missed(const struct probe *probe, uint64_t *ret_missed)
 	return 0;
 }
 
+int probe_program_id(const struct probe *probe, uint32_t *ret_id)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(probe->programs[PROBE_LINK_FORK], &info, &size) < 0)
+		return -errno;
+	*ret_id = info.id;
+	return 0;
+}
+
 int probe_snapshot_fd(const struct probe *probe, int *ret_fd)
 {
 	int fd = bpf_iter_create(probe->links[PROBE_LINK_SNAPSHOT]);

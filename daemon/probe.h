@@ -153,6 +153,9 @@ int probe_counters(const struct probe *probe, struct lineage_counters *counters)
  */
 int probe_missed(const struct probe *probe, uint64_t *ret_missed);
 
+/* The kernel's number of the main program: another one is another generation of programs. */
+int probe_program_id(const struct probe *probe, uint32_t *ret_id);
+
 /* An fd that yields struct lineage_snapshot for every process, once. */
 int probe_snapshot_fd(const struct probe *probe, int *ret_fd);
 

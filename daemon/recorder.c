@@ -50,7 +50,11 @@ void recorder_deinit(struct recorder *r)
 	ledger_deinit(&r->ledger);
 	leaving_deinit(&r->leaving);
 	free(r->free_keys);
+	free(r->unknown);
+	free(r->taught);
 	r->free_keys = NULL;
+	r->unknown = NULL;
+	r->taught = NULL;
 }
 
 static int note_clock(struct recorder *r)
@@ -308,6 +312,8 @@ int recorder_batch(struct recorder *r)
 		result = note_clock(r);
 	if (result == 0)
 		result = read_records(r, &more);
+	if (result == 0)
+		result = recover_unknown(r);
 	if (result == 0 && !more)
 		r->read_boot_ns = began;
 	if (result == 0)
@@ -363,6 +369,8 @@ static int tick(struct recorder *r, void *userdata)
 	}
 	if (result == 0 && now - r->missed_boot_ns >= ALIVE_NS)
 		result = recover_note_missed(r);
+	if (result == 0)
+		result = recover_unknown(r);
 	return result == 0 && recover_is_due(r) ? recover_holes(r, userdata) : result;
 }
 
@@ -370,8 +378,9 @@ static bool tick_is_due(const struct recorder *r)
 {
 	uint64_t now = clock_boot_ns();
 
-	return r->ledger.changed || recover_is_due(r) || clock_would_step(&r->clock) ||
-	       now - r->alive_boot_ns >= ALIVE_NS || now - r->missed_boot_ns >= ALIVE_NS;
+	return r->ledger.changed || recover_is_due(r) || recover_unknown_is_due(r) ||
+	       clock_would_step(&r->clock) || now - r->alive_boot_ns >= ALIVE_NS ||
+	       now - r->missed_boot_ns >= ALIVE_NS;
 }
 
 int recorder_tick(struct recorder *r)
@@ -451,6 +460,8 @@ int recorder_finish(struct recorder *r, const char *how)
 		result = recorder_tick(r);
 	if (result == 0)
 		result = begin(r);
+	if (result == 0)
+		result = recover_note_missed(r);
 	if (result == 0)
 		result = store_run_end(&r->store, r->read_boot_ns, how);
 	if (result == 0)

@@ -75,9 +75,17 @@ struct recorder {
 	bool sweep_due;		  /* process_cache may hold entries that nobody would free */
 	int look_depth;
 	uint64_t looked_boot_ns;
-	uint64_t missed; /* runs that the kernel has skipped, as of missed_boot_ns */
+	struct lineage_key *unknown; /* met for the first time, and still to be looked for */
+	size_t unknown_count;
+	struct process **taught; /* whose children are still to be told what it runs */
+	size_t taught_count, taught_size;
+	/* The last snapshot of all, as of the database: when, and the first process that it met. */
+	uint64_t snapshot_boot_ns;
+	int64_t snapshot_first;
+	uint64_t missed; /* runs of missed_program that the kernel has skipped, at missed_boot_ns */
 	uint64_t missed_boot_ns;
-	uint64_t ends_lost; /* events that may have been ends, as of the last look for these */
+	uint32_t missed_program; /* 0: to be read from the database */
+	uint64_t ends_lost;	 /* events that may have been ends, as of the last look for these */
 	uint64_t ends_boot_ns;
 	uint64_t trimmed;	/* cache_freed when memory was last given back */
 	uint64_t alive_boot_ns; /* when a sign of life was last written */
@@ -135,9 +143,18 @@ int apply_record(struct recorder *r, int kind, const void *bytes);
  */
 int apply_process(struct recorder *r, const struct lineage_key *key, struct process **ret_process);
 
-/* Fork, exit and a process that runs, with how that is known. */
+/* The id of a process that is only pointed at; made if need be. ROW_NONE for pid 0. */
+int apply_process_id(struct recorder *r, const struct lineage_key *key, int64_t *ret_id);
+
+/*
+ * Fork, exit and a process that runs, with how that is known. f->creator is who called clone: what
+ * its child starts with is the creator's, whoever the parent is. image: what that was; NULL: what
+ * the creator runs now.
+ */
 int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
-		enum provenance provenance);
+		enum provenance provenance, const struct image_state *image);
+/* What p's creator ran at the birth of p has only been learned now. */
+int apply_inherited(struct recorder *r, struct process *p, const struct process *creator);
 int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *e,
 	      enum provenance provenance);
 struct snapshot_entry;
@@ -155,12 +172,29 @@ int recover_birth(struct recorder *r, struct process *p, const struct lineage_pr
 /* 0 and the entry, or -ENOENT. */
 int recover_lookup(struct recorder *r, const struct lineage_key *key,
 		   struct lineage_process *ret_kept);
-/* Looks for a process that the programs do not know among those that run. */
+/* As apply_process(), and one that has left the book comes back. */
+int recover_process(struct recorder *r, const struct lineage_key *key,
+		    struct process **ret_process);
+/* Looks for a process that the programs do not know among those that run: now, or as soon as that
+ * is due. */
 int recover_from_node(struct recorder *r, struct process *p);
+/* Looks for those that are still to be looked for, if that is due. */
+int recover_unknown(struct recorder *r);
+bool recover_unknown_is_due(const struct recorder *r);
+/* After reading back: who is still to be looked for. */
+int recover_list_unknown(struct recorder *r);
+/* After reading back: when processes that have a snapshot as their image were looked at. */
+int recover_read_snapshot(struct recorder *r);
+/* Of this process it is known by now what it runs; those that it has begotten since do not. */
+int recover_taught(struct recorder *r, struct process *p);
+/* Tells all of those. */
+int recover_teach(struct recorder *r);
 /* Goes through process_cache for what is missing. *ret_found rows were made. */
 int recover_holes(struct recorder *r, uint64_t *ret_found);
 /* Runs of the programs that the kernel skipped since it was last asked: a gap of its own. */
 int recover_note_missed(struct recorder *r);
+/* The same of one generation of programs, which has an id in this boot. */
+int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed);
 /* There is something to look for: a new hole, or entries that nobody would free. */
 bool recover_is_due(const struct recorder *r);
 

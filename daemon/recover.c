@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/snapshot.h"
 #include "daemon/store_load.h"
 #include "schema/cleanup.h"
 
@@ -31,32 +30,6 @@ static bool is_known(const struct lineage_process *kept, int kind)
 	return kept->known & 1u << kind;
 }
 
-int recover_birth(struct recorder *r, struct process *p, const struct lineage_process *kept)
-{
-	bool seen = is_known(kept, LINEAGE_FORK);
-	struct lineage_fork f = {
-		.header = {.kind = LINEAGE_FORK,
-			   .cpu = (uint16_t)kept->fork_cpu,
-			   .seq = kept->fork_seq,
-			   .boot_ns = p->key.start_boot_ns,
-			   .process = p->key},
-		.parent = kept->parent,
-		.creator = seen ? kept->creator : kept->parent,
-		.ids = kept->ids,
-	};
-	int result;
-
-	memcpy(f.comm, kept->comm, sizeof(f.comm));
-	result = apply_birth(r, p, &f, seen ? PROVENANCE_RECOVERED : PROVENANCE_SNAPSHOT);
-	if (result < 0)
-		return result;
-	if (!seen)
-		p->fork_cpu = p->fork_seq = ROW_NONE;
-	else if (ledger_recover(&r->ledger, (int)kept->fork_cpu, kept->fork_seq))
-		r->counters.recovered++;
-	return 0;
-}
-
 /* argv's prefix with its NULs back where they were. */
 static void restore_args(const struct lineage_process *kept, char args[LINEAGE_CACHE_ARGS_LEN])
 {
@@ -66,21 +39,11 @@ static void restore_args(const struct lineage_process *kept, char args[LINEAGE_C
 			args[i] = 0;
 }
 
-static int recover_exec(struct recorder *r, struct process *p, const struct lineage_process *kept)
+static int kept_image(struct recorder *r, const struct lineage_process *kept,
+		      struct image_state *image)
 {
 	char args[LINEAGE_CACHE_ARGS_LEN];
 	uint32_t n = kept->args_total < sizeof(args) ? kept->args_total : sizeof(args) - 1;
-	struct image_state image = {
-		.provenance = PROVENANCE_RECOVERED,
-		.comm = ROW_NONE,
-		.cwd = ROW_NONE,
-		.cpu = kept->exec_cpu,
-		.seq = (int64_t)kept->exec_seq,
-		.parent_id = ROW_SAME,
-		.after_ns = (int64_t)(kept->exec_boot_ns - p->key.start_boot_ns),
-		.pgid = kept->ids.pgid == p->key.pid ? 0 : (int64_t)kept->ids.pgid,
-		.exec_id = kept->exec_id,
-	};
 	struct intern_image ii = {
 		/* The name as asked is all that is left; the executable's own path was in the
 		   record. */
@@ -92,26 +55,152 @@ static int recover_exec(struct recorder *r, struct process *p, const struct line
 		.dev = kept->dev,
 		.inode = kept->inode,
 	};
-	int result;
 
 	restore_args(kept, args);
 	memcpy(ii.comm, kept->comm, sizeof(ii.comm));
-	memcpy(image.image_comm, kept->comm, sizeof(image.image_comm));
-	if (p->image.provenance != PROVENANCE_NONE) {
-		result = store_exec(&r->store, p, &p->image);
-		if (result < 0)
-			return result;
+	memcpy(image->image_comm, kept->comm, sizeof(image->image_comm));
+	return intern_image(&r->intern, &ii, &image->image);
+}
+
+/* What it ran at that time, as far as its execs have been told of. */
+static int image_at(struct recorder *r, const struct process *p, uint64_t boot_ns,
+		    struct image_state *ret_image)
+{
+	uint64_t since = p->key.start_boot_ns;
+
+	if (p->image.after_ns != ROW_NONE)
+		since += (uint64_t)p->image.after_ns;
+	if (since > boot_ns)
+		return store_read_image_at(&r->store, p->process_id, boot_ns, ret_image);
+	*ret_image = p->image;
+	return 0;
+}
+
+/* 1: the same file and as many arguments. */
+static int is_alike(struct recorder *r, int64_t image, const struct lineage_process *kept)
+{
+	struct store_file f;
+	int result = image == ROW_NONE ? 0 : store_read_file(&r->store, image, &f);
+
+	if (result <= 0)
+		return result;
+	return f.dev == kept->dev && f.inode == (int64_t)kept->inode &&
+	       f.args_bytes == kept->args_total;
+}
+
+/*
+ * What a child ran when it was born. Its creator may have gone on to something else since, and what
+ * that ran meanwhile may never have been told of; the entry began as a copy of the parent's.
+ */
+static int starting_image(struct recorder *r, const struct lineage_key *key,
+			  const struct lineage_process *kept, struct image_state *image)
+{
+	const struct process *creator = book_find(&r->book, &kept->creator);
+	bool is_copy = memcmp(&kept->creator, &kept->parent, sizeof(kept->parent)) == 0 &&
+		       kept->inode && !is_known(kept, LINEAGE_EXEC);
+	int result = 0;
+
+	if (creator && creator->image.exec_id && !is_known(kept, LINEAGE_EXEC) &&
+	    creator->image.exec_id == kept->exec_id) {
+		*image = creator->image;
+		return 0;
 	}
-	result = intern_image(&r->intern, &ii, &image.image);
+	if (creator)
+		result = image_at(r, creator, key->start_boot_ns, image);
+	if (result == 0 && is_copy)
+		result = is_alike(r, image->image, kept);
+	else if (result == 0)
+		return 0;
+	if (result < 0 || result > 0)
+		return result < 0 ? result : 0;
+	image->cwd = ROW_NONE;
+	return kept_image(r, kept, image);
+}
+
+int recover_birth(struct recorder *r, struct process *p, const struct lineage_process *kept)
+{
+	struct image_state image = {.image = ROW_NONE, .cwd = ROW_NONE};
+	bool seen = is_known(kept, LINEAGE_FORK);
+	int64_t creator_id;
+	struct lineage_fork f = {
+		.header = {.kind = LINEAGE_FORK,
+			   .cpu = (uint16_t)kept->fork_cpu,
+			   .seq = kept->fork_seq,
+			   .boot_ns = p->key.start_boot_ns,
+			   .process = p->key},
+		.parent = kept->parent,
+		.creator = seen ? kept->creator : kept->parent,
+		.ids = kept->ids,
+		.exec_id = is_known(kept, LINEAGE_EXEC) ? 0 : kept->exec_id,
+	};
+	int result = 0;
+
+	memcpy(f.comm, kept->comm, sizeof(f.comm));
+	/* One that was there before has long been something else than its parent. */
+	if (seen)
+		result = apply_process_id(r, &f.creator, &creator_id);
+	if (result == 0 && seen)
+		result = starting_image(r, &p->key, kept, &image);
+	if (result == 0)
+		result = apply_birth(r, p, &f, seen ? PROVENANCE_RECOVERED : PROVENANCE_SNAPSHOT,
+				     &image);
+	if (result < 0)
+		return result;
+	if (!seen)
+		p->fork_cpu = p->fork_seq = ROW_NONE;
+	else if (ledger_recover(&r->ledger, (int)kept->fork_cpu, kept->fork_seq))
+		r->counters.recovered++;
+	return 0;
+}
+
+/*
+ * The parent at the exec is known as long as no end has been noted over it. Then it is the one at
+ * birth if that still was the parent at the end; else nothing tells, and 0 is the best guess.
+ */
+static int exec_parent(struct recorder *r, const struct process *p,
+		       const struct lineage_process *kept, int64_t *ret_id)
+{
+	int64_t id;
+	int result;
+
+	*ret_id = ROW_SAME;
+	if (is_known(kept, LINEAGE_EXIT))
+		return 0;
+	result = apply_process_id(r, &kept->current_parent, &id);
+	if (result == 0 && id != p->parent_id)
+		*ret_id = id;
+	return result;
+}
+
+static int recover_exec(struct recorder *r, struct process *p, const struct lineage_process *kept)
+{
+	struct image_state image = {
+		.provenance = PROVENANCE_RECOVERED,
+		.comm = ROW_NONE,
+		.cwd = ROW_NONE,
+		.cpu = kept->exec_cpu,
+		.seq = (int64_t)kept->exec_seq,
+		.after_ns = (int64_t)(kept->exec_boot_ns - p->key.start_boot_ns),
+		.pgid = kept->ids.pgid == p->key.pid ? 0 : (int64_t)kept->ids.pgid,
+		.exec_id = kept->exec_id,
+	};
+	int result = 0;
+
+	if (p->image.provenance != PROVENANCE_NONE)
+		result = store_exec(&r->store, p, &p->image);
+	if (result == 0)
+		result = kept_image(r, kept, &image);
 	if (result == 0)
 		result = intern_context(&r->intern, &kept->ids, &image.context);
+	if (result == 0)
+		result = exec_parent(r, p, kept, &image.parent_id);
 	if (result < 0)
 		return result;
 	if (image.context == p->context)
 		image.context = ROW_SAME;
 	p->image = image;
 	book_change(&r->book, p);
-	return 0;
+	return recover_taught(r, p);
 }
 
 static int recover_end(struct recorder *r, struct process *p, const struct lineage_process *kept)
@@ -140,9 +229,7 @@ static bool is_lost(struct recorder *r, const struct lineage_process *kept, int 
 	return is_known(kept, kind) && ledger_is_missing(&r->ledger, (int)cpu, seq);
 }
 
-/* The process of a key that may have ended, and left the book, long ago. */
-static int find_process(struct recorder *r, const struct lineage_key *key,
-			struct process **ret_process)
+int recover_process(struct recorder *r, const struct lineage_key *key, struct process **ret_process)
 {
 	int result = apply_process(r, key, ret_process);
 
@@ -167,7 +254,7 @@ static int recover_entry(struct recorder *r, const struct lineage_key *key,
 
 	if (!fork && !exec && !end)
 		return 0;
-	result = find_process(r, key, &p);
+	result = recover_process(r, key, &p);
 	/* That has recovered the birth already if it was there to be recovered. */
 	if (result == 0 && is_lost(r, kept, LINEAGE_FORK, kept->fork_cpu, kept->fork_seq))
 		result = recover_birth(r, p, kept);
@@ -189,25 +276,61 @@ static int recover_entry(struct recorder *r, const struct lineage_key *key,
  */
 int recover_note_missed(struct recorder *r)
 {
-	struct store_gap gap = {
-		.cause = "program_missed",
-		.cpu = ROW_NONE,
-		.from_boot_ns = r->missed_boot_ns,
-		.to_boot_ns = clock_boot_ns(),
-		.first_seq = ROW_NONE,
-		.last_seq = ROW_NONE,
-	};
+	uint32_t program;
 	uint64_t missed;
 
 	/* A kernel that does not tell (before 5.12) does not preempt programs either. */
-	if (probe_missed(r->probe, &missed) < 0)
+	if (probe_missed(r->probe, &missed) < 0 || probe_program_id(r->probe, &program) < 0)
 		return 0;
+	return recover_count_missed(r, program, missed);
+}
+
+static const char missed_fact[] = "program_missed";
+
+/*
+ * From where the count goes on, and from when. Programs that this database has never asked begin at
+ * 0, unless they are older than the database.
+ */
+static int begin_missed(struct recorder *r, uint32_t program, uint64_t missed, uint64_t *ret_from)
+{
+	int64_t last[3] = {0};
+	int result = r->missed_program ? 0 : store_read_fact(&r->store, missed_fact, last, 3);
+
+	if (result > 0) {
+		r->missed_program = (uint32_t)last[0];
+		r->missed = (uint64_t)last[1];
+		r->missed_boot_ns = (uint64_t)last[2];
+	}
+	*ret_from = r->missed_boot_ns;
+	if (result < 0 || r->missed_program == program)
+		return result < 0 ? result : 0;
+	if (!r->probe->adopted && *ret_from < r->options.run.started_boot_ns)
+		*ret_from = r->options.run.started_boot_ns;
+	r->missed = !r->missed_program && r->probe->adopted ? missed : 0;
+	return 0;
+}
+
+int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed)
+{
+	uint64_t now = clock_boot_ns();
+	const int64_t seen[3] = {program, (int64_t)missed, (int64_t)now};
+	struct store_gap gap = {
+		.cause = "program_missed",
+		.cpu = ROW_NONE,
+		.to_boot_ns = now,
+		.first_seq = ROW_NONE,
+		.last_seq = ROW_NONE,
+	};
+	int result = begin_missed(r, program, missed, &gap.from_boot_ns);
+
+	if (result < 0)
+		return result;
 	gap.lost = (int64_t)(missed - r->missed);
-	if (!r->missed_boot_ns)
-		gap.lost = r->probe->adopted ? 0 : (int64_t)missed;
-	r->missed_boot_ns = gap.to_boot_ns;
+	r->missed_program = program;
+	r->missed_boot_ns = now;
 	r->missed = missed;
-	return gap.lost > 0 ? store_gap(&r->store, &gap) : 0;
+	result = store_fact(&r->store, missed_fact, seen, 3);
+	return result == 0 && gap.lost > 0 ? store_gap(&r->store, &gap) : result;
 }
 
 /*
@@ -267,7 +390,7 @@ int recover_holes(struct recorder *r, uint64_t *ret_found)
 	ledger_passed(&r->ledger);
 	if (result == 0)
 		r->sweep_due = false;
-	return result;
+	return result == 0 ? recover_teach(r) : result;
 }
 
 int recover_write_hole(struct recorder *r, struct ledger_hole *hole)
@@ -321,135 +444,4 @@ int recover_runs(struct recorder *r)
 	int result = note_downtime(r);
 
 	return result < 0 ? result : store_close_runs(&r->store, r->probe->adopted);
-}
-
-/* How often the whole node may be looked at for the sake of one unknown process. */
-#define LOOK_INTERVAL_NS 100000000ULL
-/* Longest chain of unknown ancestors that is followed. */
-#define LOOK_DEPTH 256
-
-/*
- * A process that is met for the first time and that the programs know nothing of: outside of what
- * is recorded. It and its ancestors are looked up among what runs now; if it has gone, its key is
- * all that can be told.
- */
-int recover_from_node(struct recorder *r, struct process *p)
-{
-	struct snapshot snapshot = {0};
-	struct snapshot_entry *e;
-	uint64_t now = clock_boot_ns();
-	int result = 0;
-
-	if (r->looking) {
-		e = r->look_depth < LOOK_DEPTH ? snapshot_find(r->looking, &p->key) : NULL;
-		if (!e)
-			return 0;
-		r->look_depth++;
-		result = apply_snapshot(r, p, e);
-		r->look_depth--;
-		return result;
-	}
-	if (now - r->looked_boot_ns < LOOK_INTERVAL_NS || snapshot_take(&snapshot, r->probe) < 0)
-		return 0;
-	r->looked_boot_ns = now;
-	r->looking = &snapshot;
-	e = snapshot_find(&snapshot, &p->key);
-	if (e)
-		result = apply_snapshot(r, p, e);
-	r->looking = NULL;
-	snapshot_deinit(&snapshot);
-	return result;
-}
-
-/* Live in the book, but not on the node any more, and no record tells of an end. */
-static void infer_ends(struct recorder *r, const struct snapshot *snapshot, uint64_t taken_boot_ns)
-{
-	struct process *p, *next;
-
-	HASH_ITER(hh, r->book.table, p, next)
-	{
-		if (p->end != PROVENANCE_NONE || p->key.start_boot_ns >= taken_boot_ns)
-			continue;
-		if (snapshot_find(snapshot, &p->key))
-			continue;
-		p->end = PROVENANCE_INFERRED;
-		p->end_after_ns = (int64_t)(taken_boot_ns - p->key.start_boot_ns);
-		r->counters.inferred++;
-		book_change(&r->book, p);
-	}
-}
-
-/* It was taken for ended, and runs. */
-static void revive(struct recorder *r, struct process *p)
-{
-	p->end = PROVENANCE_NONE;
-	p->end_after_ns = p->end_cpu = p->end_seq = p->end_parent_id = p->status = ROW_NONE;
-	book_change(&r->book, p);
-}
-
-static int apply_all(struct recorder *r, struct snapshot *snapshot)
-{
-	int result = 0;
-
-	r->looking = snapshot;
-	for (size_t i = 0; result == 0 && i < snapshot->count; i++) {
-		struct snapshot_entry *e = &snapshot->entries[i];
-		struct process *p;
-
-		if (!e->wanted)
-			continue;
-		result = find_process(r, &e->record.header.process, &p);
-		if (result == 0 && p->end == PROVENANCE_INFERRED)
-			revive(r, p);
-	}
-	r->looking = NULL;
-	return result;
-}
-
-/* How often the ends that were lost are looked for: it takes a look at every process. */
-#define ENDS_INTERVAL_NS (10ULL * 1000 * 1000 * 1000)
-
-int recover_ends(struct recorder *r)
-{
-	uint64_t lost = r->ledger.given_up + r->missed, taken = clock_boot_ns(), until;
-	struct snapshot snapshot = {0};
-	int result;
-
-	if (lost == r->ends_lost || r->stale || taken - r->ends_boot_ns < ENDS_INTERVAL_NS)
-		return 0;
-	r->ends_boot_ns = taken;
-	if (snapshot_take(&snapshot, r->probe) < 0)
-		return 0;
-	/* Ends that are still in the ring are known better from there. */
-	until = ring_produced(&r->ring);
-	result = recorder_read_to(r, until);
-	if (result == 0 && r->ring.cursor >= until) {
-		infer_ends(r, &snapshot, taken);
-		r->ends_lost = lost;
-		result = recorder_batch(r);
-	}
-	snapshot_deinit(&snapshot);
-	return result < 0 ? result : 0;
-}
-
-int recover_snapshot(struct recorder *r)
-{
-	struct snapshot snapshot = {0};
-	uint64_t taken = clock_boot_ns();
-	int result = snapshot_take(&snapshot, r->probe);
-
-	if (result == 0)
-		result = recorder_transaction(r, (int (*)(struct recorder *, void *))apply_all,
-					      &snapshot);
-	/* What ended before the snapshot has its record in the ring, or in process_cache. */
-	if (result == 0)
-		result = recorder_read_to(r, ring_produced(&r->ring));
-	if (result == 0)
-		result = recorder_tick(r);
-	if (result == 0) {
-		infer_ends(r, &snapshot, taken);
-		result = recorder_batch(r);
-	}
-	snapshot_deinit(&snapshot);
-	return result < 0 ? result : 0;
 }

@@ -155,7 +155,11 @@ static int read_rows(struct recorder *r)
 		result = store_each_cpu(&r->store, load_cpu, r);
 	if (result == 0)
 		result = load_holes(r);
-	return result < 0 ? result : store_each_alive(&r->store, book_add_stored, &r->book);
+	if (result == 0)
+		result = store_each_alive(&r->store, book_add_stored, &r->book);
+	if (result == 0)
+		result = recover_list_unknown(r);
+	return result < 0 ? result : recover_read_snapshot(r);
 }
 
 int recorder_reload(struct recorder *r)
@@ -168,6 +172,8 @@ int recorder_reload(struct recorder *r)
 	ledger_forget(&r->ledger);
 	r->clock.known = false;
 	r->sweep_due = true;
+	r->missed_program = 0;
+	r->unknown_count = r->taught_count = 0;
 	if (result == 0)
 		result = read_rows(r);
 	if (result == 0)

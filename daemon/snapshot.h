@@ -39,6 +39,9 @@ void snapshot_deinit(struct snapshot *snapshot);
 bool snapshot_proc_record(const char *proc_root, const struct lineage_key *key,
 			  struct lineage_snapshot *ret_record);
 
+/* Has neither ended nor become a zombie. False where that cannot be seen. */
+bool snapshot_still_runs(const char *proc_root, const struct lineage_key *key);
+
 /* The entry of a process, NULL if it did not run any more. */
 struct snapshot_entry *snapshot_find(const struct snapshot *snapshot,
 				     const struct lineage_key *key);

@@ -64,17 +64,35 @@ static char *read_file(const char *root, uint32_t pid, const char *name, size_t 
 	return realloc(TAKE_PTR(bytes), have + 1);
 }
 
-/* Field 22 of stat, in clock ticks; comm may hold blanks and parentheses. */
-static bool still_the_same(const char *root, const struct lineage_key *key)
+/*
+ * Field 22 of stat, in clock ticks; comm may hold blanks and parentheses. *ret_state: field 3, 0 if
+ * there is no such process.
+ */
+static bool is_the_same(const char *root, const struct lineage_key *key, char *ret_state)
 {
 	size_t length;
 	CLEANUP_FREE char *stat = read_file(root, key->pid, "stat", 1024, &length);
 	char *p = stat ? strrchr(stat, ')') : NULL;
 	uint64_t tick = 1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK);
 
+	*ret_state = p && p[1] == ' ' ? p[2] : 0;
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	return p && strtoull(p + 1, NULL, 10) == key->start_boot_ns / tick;
+}
+
+static bool still_the_same(const char *root, const struct lineage_key *key)
+{
+	char state;
+
+	return is_the_same(root, key, &state);
+}
+
+bool snapshot_still_runs(const char *root, const struct lineage_key *key)
+{
+	char state;
+
+	return is_the_same(root, key, &state) && state && !strchr("ZXx", state);
 }
 
 static void drop(char **p)

@@ -2,6 +2,7 @@
 #include "daemon/store_load.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t column(sqlite3_stmt *s, int index)
@@ -256,4 +257,63 @@ int store_last_life(struct store *store, uint64_t *ret_boot_ns)
 	if (r > 0)
 		*ret_boot_ns = (uint64_t)value;
 	return r;
+}
+
+int store_read_image_at(struct store *store, int64_t process_id, uint64_t boot_ns,
+			struct image_state *ret_image)
+{
+	sqlite3_stmt *s = store_query(store, STORE_EXEC_BEFORE);
+	const void *comm;
+	int rc;
+
+	sqlite3_bind_int64(s, 1, process_id);
+	sqlite3_bind_int64(s, 2, (int64_t)boot_ns);
+	rc = sqlite3_step(s);
+	*ret_image = (struct image_state){.image = ROW_NONE, .cwd = ROW_NONE};
+	if (rc == SQLITE_ROW) {
+		ret_image->image = column(s, 0);
+		ret_image->cwd = column(s, 1);
+		comm = sqlite3_column_text(s, 2);
+		if (comm)
+			strncpy(ret_image->image_comm, comm, sizeof(ret_image->image_comm) - 1);
+	}
+	store_reset(store, STORE_EXEC_BEFORE);
+	return schema_error(rc);
+}
+
+int store_read_file(struct store *store, int64_t image, struct store_file *ret_file)
+{
+	sqlite3_stmt *s = store_query(store, STORE_IMAGE_FILE);
+	int rc;
+
+	sqlite3_bind_int64(s, 1, image);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_file = (struct store_file){
+			.dev = column(s, 0),
+			.inode = column(s, 1),
+			.args_count = column(s, 2),
+			.args_bytes = column(s, 3),
+		};
+	store_reset(store, STORE_IMAGE_FILE);
+	return rc == SQLITE_ROW ? 1 : schema_error(rc);
+}
+
+int store_read_fact(struct store *store, const char *name, int64_t *numbers, size_t count)
+{
+	sqlite3_stmt *s = store_query(store, STORE_FACT_GET);
+	const char *text = NULL;
+	size_t read = 0;
+	int rc;
+
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		text = (const char *)sqlite3_column_text(s, 0);
+	/* The first number is that of the boot. */
+	if (text && strtoll(text, (char **)&text, 10) == store->boot)
+		while (read < count && *text == ' ')
+			numbers[read++] = strtoll(text + 1, (char **)&text, 10);
+	store_reset(store, STORE_FACT_GET);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? read == count : schema_error(rc);
 }

@@ -48,6 +48,20 @@ int store_each_alive(struct store *store, store_make_process make, void *userdat
 int store_read_process(struct store *store, const struct lineage_key *key, store_make_process make,
 		       void *userdata);
 
+/* What a process ran at that time, of the images before its latest; ROW_NONE: nothing is known. */
+int store_read_image_at(struct store *store, int64_t process_id, uint64_t boot_ns,
+			struct image_state *ret_image);
+
+struct store_file {
+	int64_t dev, inode, args_count, args_bytes;
+};
+
+/* 1: the file and the size of the arguments of a row of image; 0: there is no such row. */
+int store_read_file(struct store *store, int64_t image, struct store_file *ret_file);
+
+/* Numbers that an earlier run of this boot has left under that name: 1, or 0 if there are none. */
+int store_read_fact(struct store *store, const char *name, int64_t *numbers, size_t count);
+
 /* 1 and the value, or 0 if this boot has none yet. */
 int store_last_offset(struct store *store, int64_t *ret_offset_ns);
 /* Of any run in this boot; 0 ns if there were only runs in earlier ones. */

@@ -2,6 +2,10 @@
 /* Runs of the daemon, and what is left of those, and of boots, that did not say how they ended. */
 #include "daemon/store.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "schema/schema.h"
 
 static int run(struct store *store, sqlite3_stmt *s)
@@ -95,4 +99,19 @@ int store_close_runs(struct store *store, bool adopted)
 	if (r == 0)
 		r = note_unclean(store);
 	return r < 0 ? r : run_for_boot(store, STORE_RUNS_CLOSE);
+}
+
+int store_fact(struct store *store, const char *name, const int64_t *numbers, size_t count)
+{
+	sqlite3_stmt *s = store_query(store, STORE_FACT_SET);
+	char text[5 * 24];
+	int n = snprintf(text, sizeof(text), "%" PRId64, store->boot);
+
+	for (size_t i = 0; i < count && n < (int)sizeof(text); i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %" PRId64, numbers[i]);
+	if (n >= (int)sizeof(text))
+		return -EINVAL;
+	bind_text(s, 1, name);
+	bind_text(s, 2, text);
+	return run(store, s);
 }

@@ -142,6 +142,13 @@
 	  "WHERE ended IS NULL")                                                                   \
 	X(RUN_LAST, "SELECT CASE boot WHEN ?1 THEN last_boot_ns ELSE 0 END FROM recorder_row "     \
 		    "ORDER BY boot = ?1 DESC, run DESC LIMIT 1")                                   \
+	X(EXEC_BEFORE,                                                                             \
+	  "SELECT e.image, e.cwd, i.comm FROM exec_row e LEFT JOIN image i ON i.image = e.image "  \
+	  "WHERE e.process_id = ? AND (e.boot_ns IS NULL OR e.boot_ns <= ?) "                      \
+	  "ORDER BY e.boot_ns DESC, e.exec_id DESC LIMIT 1")                                       \
+	X(IMAGE_FILE, "SELECT dev, inode, args_count, args_bytes FROM image WHERE image = ?")      \
+	X(FACT_GET, "SELECT value FROM meta WHERE name = ?")                                       \
+	X(FACT_SET, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")                     \
 	X(BOOTS_CLOSE,                                                                             \
 	  "UPDATE process_row SET provenance = (provenance & 63) | (3 << 6), end_after_ns = "      \
 	  "max((SELECT coalesce(max(last_boot_ns), 0) FROM recorder_row r "                        \

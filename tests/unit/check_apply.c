@@ -374,9 +374,81 @@ START_TEST(test_a_cgroup_told_after_its_use)
 }
 END_TEST
 
+/* Both of two generations of programs tell of it, and the database does not hold exec_id. */
+START_TEST(test_an_exec_told_again_after_a_restart)
+{
+	struct synthetic_exec e;
+
+	begin();
+	e = (struct synthetic_exec){.process = child,
+				    .parent = shell,
+				    BYTES("x\0"),
+				    BYTES("x\0"),
+				    .comm = "x",
+				    .exec_id = 5,
+				    .ms = 2010};
+	s.control.alone_boot_ns = s.base_ns + 2500000000;
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_exec(&s, 0, &e);
+	synthetic_drain(&s);
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	e.ms++;
+	synthetic_exec(&s, 1, &e);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT cpu, seq FROM exec"), "0|1");
+	/* The same once more, but later, is another one. */
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	e.ms += 1000;
+	e.exec_id++;
+	synthetic_exec(&s, 1, &e);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT cpu, seq FROM exec ORDER BY unix_ns"),
+			 "0|1\n1|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_an_end_that_had_been_inferred)
+{
+	struct process *p;
+
+	begin();
+	s.recorder.options.cache_keep_ns = 0;
+	synthetic_fork(&s, 0, child, shell, "sh");
+	synthetic_drain(&s);
+	p = book_find(&s.recorder.book, &child);
+	p->end = PROVENANCE_INFERRED;
+	p->end_after_ns = 5;
+	book_change(&s.recorder.book, p);
+	synthetic_drain(&s);
+	recorder_free_cache(&s.recorder);
+	ck_assert_ptr_null(book_find(&s.recorder.book, &child));
+	synthetic_exit(&s, 1, child, shell, 2500, 3 << 8);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT exit_code, end_provenance FROM process "
+					    "WHERE pid = 101"),
+			 "3|observed");
+	/* What has been observed stays, also when it is told by other programs as well. */
+	recorder_free_cache(&s.recorder);
+	synthetic_exit(&s, 1, child, shell, 2501, 4 << 8);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT exit_code, end_provenance FROM process "
+					    "WHERE pid = 101"),
+			 "3|observed");
+	recorder_free_cache(&s.recorder);
+	ck_assert_uint_eq(s.recorder.book.ended_count, 0);
+	ck_assert_ptr_null(book_find(&s.recorder.book, &child));
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		test_an_exec_told_again_after_a_restart,
+		test_an_end_that_had_been_inferred,
 		test_a_life,
 		test_a_parent_that_is_not_known_is_a_stub,
 		test_exec_and_exit_by_unknown_processes,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of daemon/clock.c. */
+/* Tests of daemon/clock.c, and of what a step leaves in the database. */
 #include "suite.h"
+#include "synthetic.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -50,9 +52,93 @@ START_TEST(test_offset)
 }
 END_TEST
 
+static struct synthetic s;
+
+/*
+ * As if the clock had shown another time until now. What happened before keeps the time that was
+ * shown then.
+ */
+static void step(int64_t by_ns)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "UPDATE clock SET offset_ns = offset_ns - %lld",
+		 (long long)by_ns);
+	ck_assert_int_eq(sqlite3_exec(s.recorder.store.db, sql, NULL, NULL, NULL), SQLITE_OK);
+	s.recorder.clock.offset_ns -= by_ns;
+}
+
+#define DAY_NS 86400000000000LL
+
+static void step_while_recording(int64_t by_ns)
+{
+	struct lineage_key before, after, shell;
+	int64_t shown, ms;
+
+	ck_assert_int_eq(synthetic_init(&s, 1u << 16), 0);
+	synthetic_start(&s);
+	before = synthetic_key(&s, 1000, 1000);
+	shell = synthetic_key(&s, 100, 0);
+	shown = clock_read_offset() + (int64_t)s.base_ns - by_ns;
+	synthetic_fork(&s, 0, before, shell, "sh");
+	synthetic_drain(&s);
+	step(by_ns);
+	ck_assert_int_eq(recorder_tick(&s.recorder), 0);
+	ms = (int64_t)(clock_boot_ns() - s.base_ns) / 1000000 + 1;
+	after = synthetic_key(&s, 1001, ms);
+	synthetic_fork(&s, 0, after, shell, "sh");
+	synthetic_exit(&s, 0, before, shell, ms + 1, 0);
+	synthetic_drain(&s);
+	/* One row, and no more as long as the clock goes on as it does. */
+	ck_assert_int_eq(recorder_tick(&s.recorder), 0);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT count(*), (max(offset_ns) - min(offset_ns) + "
+					    "500000000) / 1000000000 FROM clock"),
+			 "2|86400");
+	ck_assert_str_eq(
+		synthetic_rows(&s,
+			       "SELECT pid, (start_unix_ns - %lld + 500000000) / "
+			       "1000000000 FROM process WHERE pid >= 1000 ORDER BY pid",
+			       (long long)(shown)),
+		synthetic_sql(&s, "SELECT '1000|1' || char(10) || '1001|' || %lld",
+			      (long long)((by_ns + ms * 1000000 + 500000000) / 1000000000)));
+	/* Its end is by the new clock: the times of day may go backwards, its lifetime does not. */
+	ck_assert_str_eq(
+		synthetic_rows(&s,
+			       "SELECT lifetime_ns, (unix_ns - %lld + 500000000) / "
+			       "1000000000 FROM exit",
+			       (long long)shown),
+		synthetic_sql(&s, "SELECT %lld || '|' || %lld",
+			      (long long)((ms + 1 - 1000) * 1000000),
+			      (long long)((by_ns + (ms + 1) * 1000000 + 500000000) / 1000000000)));
+	/* A restart goes on by the latest. */
+	synthetic_kill(&s);
+	synthetic_start(&s);
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM clock"), "2");
+	synthetic_prove(&s);
+	synthetic_deinit(&s);
+}
+
+START_TEST(test_a_clock_that_is_set_forward)
+{
+	step_while_recording(DAY_NS);
+}
+END_TEST
+
+START_TEST(test_a_clock_that_is_set_back)
+{
+	step_while_recording(-DAY_NS);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {test_steps, test_drift, test_offset};
+	const TTest *const tests[] = {
+		test_steps,
+		test_drift,
+		test_offset,
+		test_a_clock_that_is_set_forward,
+		test_a_clock_that_is_set_back,
+	};
 
-	return SUITE_RUN("clock", tests);
+	return synthetic_possible() ? SUITE_RUN("clock", tests) : SUITE_SKIPPED;
 }

@@ -337,9 +337,178 @@ START_TEST(test_processes_before_recording)
 }
 END_TEST
 
+/* What the programs keep of a child of a shell that ran this file. */
+static struct lineage_process born(const char *binary, const char *args, size_t length,
+				   uint64_t inode, uint32_t exec_id)
+{
+	struct lineage_process p = {
+		.comm = "sh",
+		.parent = shell,
+		.creator = shell,
+		.current_parent = shell,
+		.ids = {.pgid = 101, .ns_pid = 101},
+		.state = LINEAGE_STATE_FORKED,
+		.inode = inode,
+		.dev = 8 << 20 | 1,
+		.args_total = (uint32_t)length,
+		.args_count = 1,
+		.exec_id = exec_id,
+	};
+
+	memcpy(p.binary, binary, strlen(binary));
+	memcpy(p.args, args, length - 1);
+	p.args_breaks[(length - 1) / 8] |= (uint8_t)(1u << (length - 1) % 8);
+	return p;
+}
+
+static void exec_shell(const char *exe, size_t exe_length, const char *args, size_t args_length,
+		       uint32_t exec_id, int64_t ms)
+{
+	synthetic_exec(&s, 0,
+		       &(struct synthetic_exec){.process = shell,
+						.parent = synthetic_key(&s, 1, 0),
+						.exe = exe,
+						.exe_length = exe_length,
+						.args = args,
+						.args_length = args_length,
+						.comm = args,
+						.exec_id = exec_id,
+						.ms = ms});
+}
+
+#define BIRTH                                                                                     \
+	"SELECT coalesce(p.exe, f.value), p.args, p.provenance, image_inherited, i.flags >> 4 & " \
+	"1 "                                                                                      \
+	"FROM process p JOIN process_row USING (process_id) LEFT JOIN image i USING (image) "     \
+	"LEFT JOIN text f ON f.text = i.filename WHERE p.pid = 101"
+
+/* Recovered when the parent has long become something else. */
+START_TEST(test_what_ran_at_a_lost_fork)
+{
+	struct lineage_process p;
+
+	for (int restarted = 0; restarted < 2; restarted++) {
+		begin();
+		exec_shell(BYTES("bash\0bin\0"), BYTES("bash\0"), 1, 1500);
+		p = born("/bin/bash", BYTES("bash\0"), 12, 1);
+		knows(&p, LINEAGE_FORK, 1, synthetic_lose(&s, 1));
+		exec_shell(BYTES("tail\0bin\0"), BYTES("tail\0-f\0"), 2, 2500);
+		synthetic_drain(&s);
+		synthetic_cache(&s, child, &p);
+		if (restarted)
+			restart();
+		tick();
+		ck_assert_str_eq(synthetic_rows(&s, BIRTH), "/bin/bash|[\"bash\"]|recovered|1|0");
+		end();
+	}
+}
+END_TEST
+
+/* After a restart nothing but time tells that it still is what it was. */
+START_TEST(test_what_still_runs_after_a_lost_fork)
+{
+	struct lineage_process p;
+
+	begin();
+	exec_shell(BYTES("bash\0bin\0"), BYTES("bash\0"), 1, 1500);
+	p = born("/bin/bash", BYTES("bash\0"), 12, 1);
+	knows(&p, LINEAGE_FORK, 1, synthetic_lose(&s, 1));
+	synthetic_drain(&s);
+	restart();
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, BIRTH), "/bin/bash|[\"bash\"]|recovered|1|0");
+	end();
+}
+END_TEST
+
+/* The program in between has left nothing but the child's own entry. */
+START_TEST(test_a_lost_fork_by_what_was_never_told)
+{
+	struct lineage_process p;
+
+	begin();
+	exec_shell(BYTES("sh\0bin\0"), BYTES("sh\0"), 1, 1500);
+	synthetic_lose(&s, 0);
+	p = born("/bin/bash", BYTES("bash\0"), 77, 2);
+	knows(&p, LINEAGE_FORK, 1, synthetic_lose(&s, 1));
+	exec_shell(BYTES("tail\0bin\0"), BYTES("tail\0-f\0"), 3, 2500);
+	synthetic_drain(&s);
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, BIRTH), "/bin/bash|[\"bash\"]|recovered|1|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_lost_fork_by_one_that_nobody_knows)
+{
+	struct lineage_process p;
+
+	begin();
+	p = born("/bin/bash", BYTES("bash\0"), 77, 2);
+	knows(&p, LINEAGE_FORK, 1, synthetic_lose(&s, 1));
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, BIRTH), "/bin/bash|[\"bash\"]|recovered|1|1");
+	end();
+}
+END_TEST
+
+/* The parent's exec is lost, the fork after it is not: the child gets what it really ran. */
+START_TEST(test_a_fork_after_a_lost_exec)
+{
+	struct lineage_key later = synthetic_key(&s, 101, 2000);
+	struct lineage_process p;
+	struct lineage_fork f;
+
+	begin();
+	later = synthetic_key(&s, 101, 2000);
+	exec_shell(BYTES("sh\0bin\0"), BYTES("sh\0"), 1, 1500);
+	p = born("/bin/bash", BYTES("bash\0"), 77, 2);
+	p.exec_boot_ns = shell.start_boot_ns + 800000000;
+	p.parent = p.creator = p.current_parent = synthetic_key(&s, 1, 0);
+	p.ids.pgid = p.ids.ns_pid = 100;
+	knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+	synthetic_cache(&s, shell, &p);
+	f = (struct lineage_fork){.parent = shell, .creator = shell, .comm = "sh", .exec_id = 2};
+	synthetic_head(&s, &f.header, LINEAGE_FORK, sizeof(f), 0, later, 2000);
+	synthetic_put(&s, &f, sizeof(f));
+	synthetic_drain(&s);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, BIRTH), "/bin/bash|[\"bash\"]|observed|1|1");
+	end();
+}
+END_TEST
+
+START_TEST(test_the_parent_at_a_lost_exec)
+{
+	struct lineage_process p;
+
+	begin();
+	synthetic_fork(&s, 0, child, shell, "sh");
+	p = kept();
+	knows(&p, LINEAGE_FORK, 0, 0);
+	knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+	p.current_parent = synthetic_key(&s, 1, 0);
+	synthetic_cache(&s, child, &p);
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT p.ppid, e.ppid, e.provenance FROM process p "
+					    "JOIN exec e USING (process_id) WHERE p.pid = 101"),
+			 "100|1|recovered");
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		test_what_ran_at_a_lost_fork,
+		test_what_still_runs_after_a_lost_fork,
+		test_a_lost_fork_by_what_was_never_told,
+		test_a_lost_fork_by_one_that_nobody_knows,
+		test_a_fork_after_a_lost_exec,
+		test_the_parent_at_a_lost_exec,
 		test_a_lost_fork,
 		test_a_lost_fork_that_an_exec_asks_for,
 		test_lost_exec_and_exit,

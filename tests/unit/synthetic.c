@@ -111,6 +111,9 @@ void synthetic_deinit(struct synthetic *s)
 			cleanup_close(&s->probe.maps[i]);
 	if (s->ring_fd > 0)
 		close(s->ring_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(s->iterator); i++)
+		if (s->iterator[i] > 0)
+			close(s->iterator[i]);
 	synthetic_remove(s);
 	rmdir(s->directory);
 }
@@ -178,6 +181,63 @@ void synthetic_count(struct synthetic *s)
 void synthetic_cache(struct synthetic *s, struct lineage_key key, const struct lineage_process *p)
 {
 	NEED(bpf_map_update_elem(s->probe.maps[PROBE_MAP_CACHE], &key, p, BPF_ANY) == 0);
+}
+
+#define RUNS_BYTES ((int)(SYNTHETIC_RUNS_MAX * sizeof(struct lineage_snapshot)))
+
+/* Once at the end of the tasks, all of the map at once. */
+static int load_iterator(int map)
+{
+	const struct bpf_insn instructions[] = {
+		{BPF_LDX | BPF_DW | BPF_MEM, BPF_REG_2, BPF_REG_1, 8, 0}, /* ctx->task */
+		{BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, 14, 0},
+		{BPF_LDX | BPF_DW | BPF_MEM, BPF_REG_7, BPF_REG_1, 0, 0}, /* ctx->meta */
+		{BPF_LDX | BPF_DW | BPF_MEM, BPF_REG_7, BPF_REG_7, 0, 0}, /* meta->seq */
+		{BPF_ST | BPF_W | BPF_MEM, BPF_REG_10, 0, -4, 0},
+		{BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map},
+		{0},
+		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0},
+		{BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -4},
+		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},
+		{BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 5, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_7, 0, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_0, 0, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, RUNS_BYTES},
+		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_seq_write},
+		{0x05, 0, 0, 0, 0}, /* onwards */
+		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
+		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_ITER);
+	int id = libbpf_find_vmlinux_btf_id("task", BPF_TRACE_ITER);
+
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = (uint32_t)id;
+	return bpf_prog_load(BPF_PROG_TYPE_TRACING, "unit_runs", "GPL", instructions,
+			     ARRAY_SIZE(instructions), &opts);
+}
+
+bool synthetic_runs(struct synthetic *s, const struct lineage_snapshot *what, size_t count)
+{
+	struct lineage_snapshot all[SYNTHETIC_RUNS_MAX] = {0};
+	uint32_t zero = 0;
+	int *fd = s->iterator;
+
+	NEED(count <= SYNTHETIC_RUNS_MAX);
+	memcpy(all, what, count * sizeof(*what));
+	if (fd[2] == 0) {
+		fd[0] = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unit_runs", 4, (uint32_t)RUNS_BYTES, 1,
+				       NULL);
+		NEED(fd[0] > 0);
+		fd[1] = load_iterator(fd[0]);
+		fd[2] = fd[1] < 0 ? fd[1] : bpf_link_create(fd[1], 0, BPF_TRACE_ITER, NULL);
+		if (fd[2] < 0)
+			printf("skipped: BPF iterators cannot be made here: %s\n",
+			       strerror(-fd[2]));
+	}
+	s->probe.links[PROBE_LINK_SNAPSHOT] = fd[2];
+	return fd[2] > 0 && bpf_map_update_elem(fd[0], &zero, all, BPF_ANY) == 0;
 }
 
 /* Into both copies of the data, as one write through the kernel's double mapping would be. */

@@ -25,6 +25,7 @@ struct synthetic {
 	uint64_t next_seq[SYNTHETIC_CPUS];
 	uint64_t base_ns;
 	sqlite3 *reader;
+	int iterator[3]; /* what it writes, program, link; see synthetic_runs() */
 };
 
 /* False, and says why, where this user may not make maps of the kernel. */
@@ -51,6 +52,13 @@ uint64_t synthetic_lose(struct synthetic *s, int cpu);
 /* Says in `counters` what numbers have been taken. */
 void synthetic_count(struct synthetic *s);
 void synthetic_cache(struct synthetic *s, struct lineage_key key, const struct lineage_process *p);
+
+/*
+ * From now on the task iterator finds these, whatever runs; count 0: nothing at all. False, and
+ * says why, where iterators cannot be made.
+ */
+#define SYNTHETIC_RUNS_MAX 32
+bool synthetic_runs(struct synthetic *s, const struct lineage_snapshot *what, size_t count);
 
 /* Raw bytes as a record. */
 void synthetic_put(struct synthetic *s, const void *bytes, size_t length);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the node itself tells, where no record and no entry of process_cache does: who runs now, and
+ * so who does not any more. Not here: what was lost on the way (recover.c).
+ */
+#include "daemon/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/snapshot.h"
+#include "daemon/store_load.h"
+
+/* How often the whole node may be looked at for the sake of unknown processes. */
+#define LOOK_INTERVAL_NS 100000000ULL
+/* Longest chain of unknown ancestors that is followed. */
+#define LOOK_DEPTH 256
+/* Unknown ones that are looked for at the next look; more stay unknown. 16 bytes each. */
+#define UNKNOWN_MAX 65536
+/* Generations of children that are taught in one go. */
+#define TEACH_MAX 64
+
+bool recover_unknown_is_due(const struct recorder *r)
+{
+	return r->unknown_count > 0 && !r->looking &&
+	       clock_boot_ns() >= r->looked_boot_ns + LOOK_INTERVAL_NS;
+}
+
+static bool is_unknown(const struct process *p)
+{
+	return p->end == PROVENANCE_NONE &&
+	       (p->birth == PROVENANCE_INFERRED ||
+		(p->birth == PROVENANCE_SNAPSHOT && p->image.provenance == PROVENANCE_NONE));
+}
+
+static int list_unknown(struct recorder *r, const struct process *p)
+{
+	size_t n = r->unknown_count;
+
+	/* Room is made whenever their number reaches a power of two. */
+	if (n == UNKNOWN_MAX)
+		return 0;
+	if ((n & (n - 1)) == 0) {
+		void *more = reallocarray(r->unknown, n ? 2 * n : 1, sizeof(*r->unknown));
+
+		if (!more)
+			return -ENOMEM;
+		r->unknown = more;
+	}
+	r->unknown[r->unknown_count++] = p->key;
+	return 0;
+}
+
+int recover_list_unknown(struct recorder *r)
+{
+	struct process *p, *next;
+	int result = 0;
+
+	r->unknown_count = r->taught_count = 0;
+	HASH_ITER(hh, r->book.table, p, next)
+	{
+		if (result == 0 && is_unknown(p))
+			result = list_unknown(r, p);
+	}
+	return result;
+}
+
+int recover_taught(struct recorder *r, struct process *p)
+{
+	if (r->taught_count == r->taught_size) {
+		size_t size = r->taught_size ? 2 * r->taught_size : 64;
+		void *more = reallocarray(r->taught, size, sizeof(*r->taught));
+
+		if (!more)
+			return -ENOMEM;
+		r->taught = more;
+		r->taught_size = size;
+	}
+	r->taught[r->taught_count++] = p;
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct process *x = *(struct process *const *)a, *y = *(struct process *const *)b;
+
+	return x->process_id < y->process_id ? -1 : x->process_id > y->process_id;
+}
+
+/* NULL if p runs something of its own, or what it should. */
+static const struct process *teacher_of(const struct recorder *r, const struct process *p,
+					size_t count)
+{
+	struct process wanted = {.process_id = p->creator_id}, *key = &wanted, **found;
+
+	if (p->image.provenance != PROVENANCE_NONE || !p->image.exec_id)
+		return NULL;
+	if (wanted.process_id == ROW_NONE)
+		wanted.process_id = p->parent_id;
+	found = bsearch(&key, r->taught, count, sizeof(*r->taught), by_id);
+	/* exec_id tells whether it has begotten p before or after that exec. */
+	return found && (*found)->image.exec_id == p->image.exec_id &&
+			       (*found)->image.image != p->image.image
+		       ? *found
+		       : NULL;
+}
+
+int recover_teach(struct recorder *r)
+{
+	int result = 0;
+
+	for (int i = 0; i < TEACH_MAX && result == 0 && r->taught_count > 0; i++) {
+		size_t count = r->taught_count;
+		struct process *p, *next;
+
+		qsort(r->taught, count, sizeof(*r->taught), by_id);
+		HASH_ITER(hh, r->book.table, p, next)
+		{
+			const struct process *teacher = result == 0 ? teacher_of(r, p, count)
+								    : NULL;
+
+			if (!teacher)
+				continue;
+			result = apply_inherited(r, p, teacher);
+			if (result == 0)
+				result = recover_taught(r, p);
+		}
+		/* Next those who have just been taught. */
+		r->taught_count -= count;
+		memmove(r->taught, r->taught + count, r->taught_count * sizeof(*r->taught));
+	}
+	r->taught_count = 0;
+	return result;
+}
+
+static int look_for(struct recorder *r, struct process *p)
+{
+	struct snapshot_entry *e = snapshot_find(r->looking, &p->key);
+	struct lineage_process kept;
+	int result = 0;
+
+	if (e)
+		result = apply_snapshot(r, p, e);
+	else if (p->birth == PROVENANCE_INFERRED && recover_lookup(r, &p->key, &kept) == 0)
+		result = recover_birth(r, p, &kept);
+	return result == 0 && e ? recover_taught(r, p) : result;
+}
+
+/* Whoever is not there any more stays as it is: its key, and what process_cache knows. */
+int recover_unknown(struct recorder *r)
+{
+	struct snapshot snapshot = {0};
+	int result = 0;
+
+	if (!recover_unknown_is_due(r))
+		return 0;
+	r->looked_boot_ns = clock_boot_ns();
+	if (snapshot_take(&snapshot, r->probe) < 0)
+		return 0;
+	r->looking = &snapshot;
+	for (size_t i = 0; result == 0 && i < r->unknown_count; i++) {
+		struct process *p = book_find(&r->book, &r->unknown[i]);
+
+		if (p && is_unknown(p))
+			result = look_for(r, p);
+	}
+	r->looking = NULL;
+	r->unknown_count = 0;
+	snapshot_deinit(&snapshot);
+	return result == 0 ? recover_teach(r) : result;
+}
+
+/*
+ * A process that is met for the first time and of which the programs have seen nothing: outside of
+ * what is recorded, or moved into it. It and its ancestors are looked up among what runs now.
+ */
+int recover_from_node(struct recorder *r, struct process *p)
+{
+	struct snapshot_entry *e;
+	int result;
+
+	if (!r->looking) {
+		result = list_unknown(r, p);
+		return result == 0 ? recover_unknown(r) : result;
+	}
+	e = r->look_depth < LOOK_DEPTH ? snapshot_find(r->looking, &p->key) : NULL;
+	if (!e)
+		return 0;
+	r->look_depth++;
+	result = apply_snapshot(r, p, e);
+	r->look_depth--;
+	return result;
+}
+
+/*
+ * Live in the book, but not on the node any more, and no record tells of an end. The snapshot
+ * leaves out who is about to end; that may take seconds, and then it has a record.
+ */
+static void infer_ends(struct recorder *r, const struct snapshot *snapshot, uint64_t taken_boot_ns)
+{
+	struct process *p, *next;
+
+	HASH_ITER(hh, r->book.table, p, next)
+	{
+		if (p->end != PROVENANCE_NONE || p->key.start_boot_ns >= taken_boot_ns)
+			continue;
+		if (snapshot_find(snapshot, &p->key) || snapshot_still_runs("", &p->key))
+			continue;
+		p->end = PROVENANCE_INFERRED;
+		p->end_after_ns = (int64_t)(taken_boot_ns - p->key.start_boot_ns);
+		r->counters.inferred++;
+		book_change(&r->book, p);
+	}
+}
+
+/* It was taken for ended, and runs. */
+static void revive(struct recorder *r, struct process *p)
+{
+	p->end = PROVENANCE_NONE;
+	p->end_after_ns = p->end_cpu = p->end_seq = p->end_parent_id = p->status = ROW_NONE;
+	book_change(&r->book, p);
+}
+
+static const char snapshot_fact[] = "snapshot";
+
+static int apply_all(struct recorder *r, struct snapshot *snapshot)
+{
+	const int64_t met[2] = {(int64_t)r->looked_boot_ns, r->store.next_process};
+	int result = store_fact(&r->store, snapshot_fact, met, 2);
+
+	r->looking = snapshot;
+	for (size_t i = 0; result == 0 && i < snapshot->count; i++) {
+		struct snapshot_entry *e = &snapshot->entries[i];
+		struct process *p;
+
+		if (!e->wanted)
+			continue;
+		result = recover_process(r, &e->record.header.process, &p);
+		if (result == 0 && p->end == PROVENANCE_INFERRED)
+			revive(r, p);
+	}
+	r->looking = NULL;
+	return result;
+}
+
+/* How often the ends that were lost are looked for: it takes a look at every process. */
+#define ENDS_INTERVAL_NS (10ULL * 1000 * 1000 * 1000)
+
+int recover_ends(struct recorder *r)
+{
+	uint64_t lost = r->ledger.given_up + r->missed, taken = clock_boot_ns(), until;
+	struct snapshot snapshot = {0};
+	int result;
+
+	if (lost == r->ends_lost || r->stale || taken - r->ends_boot_ns < ENDS_INTERVAL_NS)
+		return 0;
+	r->ends_boot_ns = taken;
+	if (snapshot_take(&snapshot, r->probe) < 0)
+		return 0;
+	/* Ends that are still in the ring are known better from there. */
+	until = ring_produced(&r->ring);
+	result = recorder_read_to(r, until);
+	if (result == 0 && r->ring.cursor >= until) {
+		infer_ends(r, &snapshot, taken);
+		result = recorder_batch(r);
+		if (result >= 0)
+			r->ends_lost = lost;
+	}
+	snapshot_deinit(&snapshot);
+	return result < 0 ? result : 0;
+}
+
+int recover_snapshot(struct recorder *r)
+{
+	struct snapshot snapshot = {0};
+	uint64_t taken = clock_boot_ns();
+	int result;
+
+	r->looked_boot_ns = taken;
+	result = snapshot_take(&snapshot, r->probe);
+
+	if (result == 0)
+		result = recorder_transaction(r, (int (*)(struct recorder *, void *))apply_all,
+					      &snapshot);
+	/* What ended before the snapshot has its record in the ring, or in process_cache. */
+	if (result == 0)
+		result = recorder_read_to(r, ring_produced(&r->ring));
+	if (result == 0)
+		result = recorder_tick(r);
+	if (result == 0) {
+		infer_ends(r, &snapshot, taken);
+		result = recorder_batch(r);
+	}
+	snapshot_deinit(&snapshot);
+	return result < 0 ? result : 0;
+}
+
+int recover_read_snapshot(struct recorder *r)
+{
+	int64_t met[2];
+	int result = store_read_fact(&r->store, snapshot_fact, met, 2);
+
+	r->snapshot_boot_ns = result > 0 ? (uint64_t)met[0] : 0;
+	r->snapshot_first = result > 0 ? met[1] : INT64_MAX;
+	return result < 0 ? result : 0;
+}
