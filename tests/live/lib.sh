@@ -9,8 +9,8 @@
 # For tests: WORK, DB, CGROUP, PINS, CONFIG.
 
 # Seconds. The sanitized daemon on two busy CPUs is the slowest that we wait for.
-READY_TIMEOUT=60
-STOP_TIMEOUT=120
+READY_TIMEOUT=${LIVE_READY_TIMEOUT:-60}
+STOP_TIMEOUT=$((2 * READY_TIMEOUT))
 
 die() { echo "$*"; exit 1; }
 skip() { echo "$*"; exit 77; }
@@ -73,6 +73,7 @@ cgroup_empty() {
 # configure [Section.Key=value]...: replaces the configuration.
 configure() {
 	local setting
+	[[ ! ${LIVE_TOGETHER:-} ]] || (($# == 0)) || die "a test that configures cannot share a recording"
 	for setting; do
 		printf '[%s]\n%s\n' "${setting%%.*}" "${setting#*.}"
 	done >"$CONFIG"

@@ -65,7 +65,7 @@ test_exec_failures_of_search() {
 }
 
 # A shell tries without asking first, too, where it replaces itself.
-test_exec_failures_of_shell() {
+test_exec_failures_of_shell() { # alone
 	copy "$WORK/three/show"
 	record_start
 	tell env LIVE_CASE=path SHOW_EXE="$WORK/three/show" dash -c "PATH=/nonexistent/1:/nonexistent/2:$WORK/three; exec show"
@@ -76,7 +76,7 @@ test_exec_failures_of_shell() {
 /nonexistent/2/show ENOENT" "$(sql -separator ' ' "SELECT filename, error FROM exec_failure WHERE filename LIKE '/nonexistent/%' ORDER BY unix_ns")"
 }
 
-test_exec_failures_not_wanted() {
+test_exec_failures_not_wanted() { # alone
 	configure Capture.ExecFailures=no
 	record_start
 	in_cgroup sh -c '/nonexistent/program; true' 2>/dev/null
@@ -86,14 +86,14 @@ test_exec_failures_not_wanted() {
 }
 
 # The other way to find them than the one that is found by itself here, if the kernel has both.
-test_exec_failures_by_tracepoint() {
+test_exec_failures_by_tracepoint() { # alone
 	configure Capture.ExecFailures=tracepoint
 	recorded images failures "$WORK"
 	grep -q 'by the tracepoint' "$DAEMON_LOG" || die "$(cat "$DAEMON_LOG")"
 }
 
 # What happens while no daemon runs waits in the ring.
-test_exec_failures_are_handed_over() {
+test_exec_failures_are_handed_over() { # alone
 	configure_to_stay
 	record_start
 	record_hand_over

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Installs the package without starting it: what scenarios with "vm-installed: yes" begin with.
+# Installs the package without starting it, and makes an image for containers: what scenarios with
+# "vm-installed: yes" begin with.
 # vm-boot:
 # vm-timeout: 300
 # vm-default: no
@@ -14,5 +15,8 @@ boot_1()
 	check enables systemctl enable lineaged
 	refused starts-nothing is_active
 	refused makes-no-database test -e "$LINEAGE_DB"
+	# shellcheck source=/dev/null
+	. "$VM/guest/containers"
+	check image-is-made containers_image
 	touch /var/lib/vm/prepared
 }
