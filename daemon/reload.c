@@ -4,6 +4,7 @@
  */
 #include "daemon/recorder.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -108,26 +109,77 @@ static void begin_cpu(struct recorder *r, int cpu, uint64_t first)
 	}
 }
 
+/* More than the programs can take while numbers are being raised. */
+#define NUMBERS_APART 1000000000ULL
+
+/*
+ * Programs that were loaded for another database may count with numbers that this one has given
+ * already: they go on above those. 1 if so; what is in the ring by then is not for this database.
+ */
+static int raise_numbers(struct recorder *r, struct lineage_counters *counters)
+{
+	uint64_t most = 0;
+	bool low = false;
+	uint32_t zero = 0;
+
+	for (int i = 0; i < r->probe->cpus; i++) {
+		const struct ledger_cpu *c = &r->ledger.cpus[i];
+
+		low |= c->known && counters[i].next_seq < c->next_seq;
+		if (most < c->next_seq)
+			most = c->next_seq;
+		if (most < counters[i].next_seq)
+			most = counters[i].next_seq;
+	}
+	for (int i = 0; low && i < r->probe->cpus; i++)
+		counters[i].first_seq = counters[i].next_seq = most + NUMBERS_APART;
+	if (low &&
+	    bpf_map_update_elem(r->probe->maps[PROBE_MAP_COUNTERS], &zero, counters, BPF_ANY) < 0)
+		return -errno;
+	return low;
+}
+
+/* Paths that have been told to the other database are told again. */
+static void forget_told_cgroups(struct recorder *r)
+{
+	struct lineage_cgroup_key key;
+	int fd = r->probe->maps[PROBE_MAP_CGROUPS];
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		if (bpf_map_delete_elem(fd, &key) < 0)
+			return;
+}
+
 /*
  * Numbers that the database has not heard of begin where the maps began to count: new maps go on
  * where the database ended, or at a distance while other programs are still counting. Of a ring
  * that has been read into another database, they begin with what it still holds.
  */
-static int begin_cpus(struct recorder *r, bool elsewhere)
+static int begin_cpus(struct recorder *r, uint64_t *position)
 {
 	CLEANUP_FREE struct lineage_counters *counters =
 		calloc((size_t)r->probe->cpus, sizeof(*counters));
 	CLEANUP_FREE uint64_t *first = calloc((size_t)r->probe->cpus, sizeof(*first));
+	uint64_t consumed = ring_consumed(&r->ring), produced = ring_produced(&r->ring);
 	int result = counters && first ? probe_counters(r->probe, counters) : -ENOMEM;
+	/* Room is given back after the commit: whoever did so has another database. */
+	bool elsewhere = *position < consumed;
+	int raised = 0;
 
+	if (result == 0 && elsewhere) {
+		forget_told_cgroups(r);
+		result = raised = raise_numbers(r, counters);
+	}
+	if (elsewhere)
+		*position = raised > 0 ? produced : consumed;
 	r->before = elsewhere ? BEFORE_ELSEWHERE : BEFORE_STORED;
-	for (int i = 0; result == 0 && i < r->probe->cpus; i++)
+	for (int i = 0; result >= 0 && i < r->probe->cpus; i++)
 		first[i] = elsewhere ? counters[i].next_seq : counters[i].first_seq;
 	if (result == 0 && elsewhere)
 		result = find_first(r, first);
-	for (int i = 0; result == 0 && i < r->probe->cpus; i++)
+	for (int i = 0; result >= 0 && i < r->probe->cpus; i++)
 		begin_cpu(r, i, first[i]);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 /* Ticks account for every number taken; this is long enough for one of them to have come through.
@@ -164,7 +216,7 @@ static int read_rows(struct recorder *r)
 
 int recorder_reload(struct recorder *r)
 {
-	uint64_t position = 0, consumed = ring_consumed(&r->ring);
+	uint64_t position = 0;
 	int result = store_rollback(&r->store);
 
 	r->stale = true;
@@ -178,15 +230,12 @@ int recorder_reload(struct recorder *r)
 		result = read_rows(r);
 	if (result == 0)
 		result = store_get_ring_position(&r->store, r->probe->control->ring_id, &position);
-	/* Room is given back after the commit: whoever did so has another database. */
 	if (result == 0)
-		result = begin_cpus(r, position < consumed);
+		result = begin_cpus(r, &position);
 	if (result == 0)
 		result = date_cpus(r);
 	if (result < 0)
 		return result;
-	if (position < consumed)
-		position = consumed;
 	ring_release(&r->ring, position);
 	ring_seek(&r->ring, position);
 	r->committed_position = r->batch_position = position;

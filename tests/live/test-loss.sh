@@ -393,6 +393,7 @@ test_removed() {
 	record_stop
 	proven
 	flood_is_whole
+	expect "in a cgroup without a name" 0 "$(sql "SELECT count(*) FROM fork WHERE provenance = 'observed' AND cgroup IS NULL")"
 	expect "gaps" 'database_begun|||0|1' "$(sql "SELECT cause, cpu, lost, recovered, to_unix_ns > $before FROM gap")"
 	((kib < 32768)) || die "the daemon took $kib KiB"
 }

@@ -156,6 +156,46 @@ START_TEST(test_a_database_that_comes_back)
 }
 END_TEST
 
+/* The programs were loaded for another database, and count with numbers that this one has given. */
+START_TEST(test_numbers_that_are_there_already)
+{
+	char away[100];
+
+	begin();
+	for (uint32_t i = 0; i < 20; i++)
+		life(0, 1000 + i);
+	synthetic_drain(&s);
+	synthetic_kill(&s);
+	snprintf(away, sizeof(away), "%s.away", s.path);
+	ck_assert_int_eq(rename(s.path, away), 0);
+	memcpy(s.control.ring_id, "another one here", 16);
+	memset(s.ring, 0, 2 * s.page);
+	s.next_seq[0] = 0;
+	synthetic_start(&s);
+	life(0, 1100);
+	synthetic_drain(&s);
+	synthetic_kill(&s);
+	synthetic_remove(&s);
+	ck_assert_int_eq(rename(away, s.path), 0);
+	s.probe.adopted = true;
+	life(0, 1101);
+	synthetic_count(&s);
+	synthetic_start(&s);
+	synthetic_read_counters(&s);
+	ck_assert_uint_gt(s.next_seq[0], 60);
+	life(0, 1102);
+	life(1, 1103);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, GAPS), "database_begun||||0|0|1");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT count(*), sum(pid >= 1100) FROM process "
+					    "WHERE pid >= 1000"),
+			 "22|2");
+	ck_assert_uint_eq(s.recorder.ledger.lost, 0);
+	ck_assert_uint_eq(s.recorder.ledger.duplicates, 0);
+	end();
+}
+END_TEST
+
 /* Programs with a ring of their own took over, and the old ring has gone unread. */
 START_TEST(test_a_ring_that_is_gone)
 {
@@ -300,6 +340,7 @@ int main(void)
 		test_a_new_database,
 		test_a_new_database_and_a_new_ring,
 		test_a_database_that_comes_back,
+		test_numbers_that_are_there_already,
 		test_a_ring_that_is_gone,
 		test_numbers_of_old_rows,
 		test_take_over,

@@ -178,6 +178,15 @@ void synthetic_count(struct synthetic *s)
 	NEED(bpf_map_update_elem(s->probe.maps[PROBE_MAP_COUNTERS], &zero, c, BPF_ANY) == 0);
 }
 
+void synthetic_read_counters(struct synthetic *s)
+{
+	CLEANUP_FREE struct lineage_counters *c = calloc((size_t)s->probe.cpus, sizeof(*c));
+
+	NEED(probe_counters(&s->probe, c) == 0);
+	for (int i = 0; i < SYNTHETIC_CPUS; i++)
+		s->next_seq[i] = c[i].next_seq;
+}
+
 void synthetic_cache(struct synthetic *s, struct lineage_key key, const struct lineage_process *p)
 {
 	NEED(bpf_map_update_elem(s->probe.maps[PROBE_MAP_CACHE], &key, p, BPF_ANY) == 0);

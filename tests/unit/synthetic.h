@@ -51,6 +51,8 @@ struct lineage_key synthetic_key(const struct synthetic *s, uint32_t pid, int64_
 uint64_t synthetic_lose(struct synthetic *s, int cpu);
 /* Says in `counters` what numbers have been taken. */
 void synthetic_count(struct synthetic *s);
+/* Goes on with the numbers that `counters` says. */
+void synthetic_read_counters(struct synthetic *s);
 void synthetic_cache(struct synthetic *s, struct lineage_key key, const struct lineage_process *p);
 
 /*
