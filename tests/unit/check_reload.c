@@ -226,7 +226,7 @@ END_TEST
 START_TEST(test_numbers_of_old_rows)
 {
 	struct synthetic_failure f = {
-		.filename = "/x", .filename_length = 3, .error = 2, .ms = -90000};
+		.filename = "/x", .filename_length = 3, .args = "", .error = 2, .ms = -90000};
 	uint64_t first;
 
 	begin();
@@ -258,8 +258,12 @@ static struct synthetic other;
 /* What both generations of programs have seen, each with numbers of its own. */
 static void seen_by_both(struct synthetic *ring)
 {
-	struct synthetic_failure f = {
-		.process = shell, .filename = "/x", .filename_length = 3, .error = 2, .ms = 4000};
+	struct synthetic_failure f = {.process = shell,
+				      .filename = "/x",
+				      .filename_length = 3,
+				      .args = "",
+				      .error = 2,
+				      .ms = 4000};
 
 	life_in(ring, 0, 1000, true);
 	life_in(ring, 1, 1001, false);
