@@ -31,6 +31,7 @@ const char *missing_kind_name(enum missing_kind kind)
 		[MISSING_NOT_RECORDED] = "not-recorded",
 		[MISSING_TRUNCATED] = "truncated",
 		[MISSING_PRUNED] = "pruned",
+		[MISSING_UNKNOWN] = "unknown",
 		[MISSING_LIMIT] = "limit",
 	};
 
@@ -245,6 +246,12 @@ static bool any_truncated(const struct process *p)
 	return p->image && image_truncated(p->image);
 }
 
+/* Only pointed at, by a child or by its end: or born of such a one. */
+static bool is_unknown(const struct process *p)
+{
+	return p->birth == PROVENANCE_INFERRED || !p->image;
+}
+
 static void count(struct missing *m, const struct process *p, int64_t number)
 {
 	const char *comm = process_comm(p);
@@ -263,6 +270,8 @@ int completeness_count_process(struct completeness *c, const struct process *p)
 {
 	if (any_truncated(p))
 		count(&c->truncated, p, 1);
+	if (is_unknown(p))
+		count(&c->unknown, p, 1);
 	if (p->pruned_children)
 		count(&c->pruned, p, p->pruned_children);
 	return 0;
@@ -289,8 +298,11 @@ int completeness_end_processes(struct completeness *c)
 	int r = add_counted(c, &c->truncated, MISSING_TRUNCATED,
 			    "the rest of command lines or paths");
 
+	if (r == 0)
+		r = add_counted(c, &c->pruned, MISSING_PRUNED, "children of processes shown");
 	return r < 0 ? r
-		     : add_counted(c, &c->pruned, MISSING_PRUNED, "children of processes shown");
+		     : add_counted(c, &c->unknown, MISSING_UNKNOWN,
+				   "parents and programs of processes shown");
 }
 
 int completeness_add_processes(struct completeness *c, const struct process_list *list)

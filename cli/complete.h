@@ -13,6 +13,7 @@ enum missing_kind {
 	MISSING_NOT_RECORDED, /* no lineaged was recording */
 	MISSING_TRUNCATED,    /* a value of a process shown is not whole */
 	MISSING_PRUNED,	      /* retention removed children of a process shown */
+	MISSING_UNKNOWN,      /* who a process shown was had not been learned before it went */
 	MISSING_LIMIT,	      /* the question itself asked for less (--limit) */
 };
 
@@ -31,7 +32,8 @@ struct completeness {
 	struct missing *item;
 	size_t count, size;
 	const char *filter; /* only this was recorded, in words; NULL: the whole node */
-	struct missing truncated, pruned; /* being counted, until completeness_end_processes() */
+	struct missing truncated, pruned,
+		unknown; /* being counted, until completeness_end_processes() */
 };
 
 static inline bool is_complete(const struct completeness *c)
@@ -40,7 +42,7 @@ static inline bool is_complete(const struct completeness *c)
 }
 
 void completeness_deinit(struct completeness *completeness);
-/* "gap", "not-recorded", "truncated", "pruned", "limit". */
+/* "gap", "not-recorded", "truncated", "pruned", "unknown", "limit". */
 const char *missing_kind_name(enum missing_kind kind);
 
 /*

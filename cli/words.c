@@ -257,6 +257,13 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 			      m->count);
 		buffer_puts(out, m->name);
 		break;
+	case MISSING_UNKNOWN:
+		buffer_printf(out,
+			      "%" PRId64
+			      " of whom no more was learned before they went, the first ",
+			      m->count);
+		buffer_puts(out, m->name);
+		break;
 	case MISSING_LIMIT:
 		buffer_puts(out, "cut off by --limit");
 		break;

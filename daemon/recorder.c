@@ -457,7 +457,9 @@ int recorder_finish(struct recorder *r, const char *how)
 	int result = recorder_read_to(r, ring_produced(&r->ring));
 
 	if (result == 0)
-		result = recorder_tick(r);
+		/* There is no later look for who is still unknown. */
+		r->looked_boot_ns = 0;
+	result = recorder_tick(r);
 	if (result == 0)
 		result = begin(r);
 	if (result == 0)

@@ -172,6 +172,30 @@ START_TEST(truncated_and_pruned)
 }
 END_TEST
 
+START_TEST(unknown_processes)
+{
+	struct process_list list = {0};
+	struct process *p;
+
+	fixture_process(&fixture, &(struct fixture_process){
+					  .pid = 7, .start_ns = S, .birth = PROVENANCE_INFERRED});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 8, .start_ns = S, .parent = 1});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 9, .start_ns = S, .exe = "/bin/y", .args = "[\"y\"]"});
+	add_range(AT(1), AT(2));
+	for (int id = 1; id <= 3; id++) {
+		ck_assert_int_eq(query_process(query, id, &p), 0);
+		ck_assert_int_eq(process_list_add(&list, p), 0);
+	}
+	ck_assert_int_eq(completeness_add_processes(&c, &list), 0);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_UNKNOWN);
+	ck_assert_int_eq(c.item[0].count, 2);
+	process_list_deinit(&list);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("complete");
@@ -188,6 +212,7 @@ int main(void)
 	tcase_add_test(tcase, downtime_with_gap);
 	tcase_add_test(tcase, another_boot);
 	tcase_add_test(tcase, truncated_and_pruned);
+	tcase_add_test(tcase, unknown_processes);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
