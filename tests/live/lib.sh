@@ -194,6 +194,12 @@ flood_wait() {
 
 sql() { sqlite3 -batch -readonly -cmd '.timeout 5000' "$DB" "$@"; }
 
+# until_sql WANTED QUERY: waits for it, and goes on without after READY_TIMEOUT.
+until_sql() {
+	local deadline=$((SECONDS + READY_TIMEOUT))
+	until [[ $(sql "$2") == "$1" ]] || ((SECONDS >= deadline)); do sleep 0.1; done
+}
+
 # expect WHAT WANTED FOUND
 expect() { [[ $2 == "$3" ]] || die "$1: expected '$2', found '$3'"; }
 

@@ -65,6 +65,33 @@ test_moved_in() { # alone
 	expect "its children" 1 "$(sql "SELECT count(*) > 0 FROM fork WHERE ppid = $pid AND provenance = 'observed'")"
 }
 
+# Several at once, each forking at once: all of them are looked up, with what they have begotten.
+test_moved_in_together() {
+	local i pids=() moved
+	for ((i = 0; i < 8; i++)); do
+		mkfifo "$WORK/gate$i"
+		# shellcheck disable=SC2016
+		bash -c 'read -r x <"$0"; (read -r x <"$0.end"); :' "$WORK/gate$i" &
+		pids+=($!)
+		mkfifo "$WORK/gate$i.end"
+	done
+	record_start
+	for i in "${pids[@]}"; do echo "$i" >"$CGROUP/cgroup.procs"; done
+	for ((i = 0; i < 8; i++)); do echo >"$WORK/gate$i" & done
+	moved=$(IFS=,; echo "${pids[*]}")
+	# Whoever has gone by the time of the next look cannot be told of.
+	until_sql 8 "SELECT count(*) FROM fork WHERE provenance = 'observed'"
+	until_sql 8 "SELECT count(*) FROM process WHERE pid IN ($moved) AND exe NOT NULL"
+	for ((i = 0; i < 8; i++)); do echo >"$WORK/gate$i.end" & done
+	wait "${pids[@]}"
+	record_stop
+	expect "moved ones" "8|$$|$(readlink -f /bin/bash)|snapshot" "$(sql "
+		SELECT count(*), ppid, exe, provenance FROM process WHERE pid IN ($moved) AND args LIKE '%gate%' GROUP BY 2, 3, 4")"
+	expect "their children" "8|$(readlink -f /bin/bash)" "$(sql "
+		SELECT count(*), exe FROM process WHERE ppid IN ($moved) AND args LIKE '%gate%' GROUP BY 2")"
+	expect "this one" 1 "$(sql "SELECT count(*) FROM process WHERE pid = $$ AND exe NOT NULL AND parent_id NOT NULL")"
+}
+
 # Nothing but the cgroup is recorded.
 test_other_cgroup() { # alone
 	record_start

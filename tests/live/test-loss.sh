@@ -482,3 +482,28 @@ test_memory() {
 	((maps < 81920)) || die "the maps take $maps KiB"
 	echo "note: $CREATED processes, at most $kib KiB, maps $maps KiB"
 }
+
+# Children whose birth was lost, of a parent that has become something else by the time of recovery: they
+# have what it ran when they were born.
+test_recovered_image() {
+	local wanted
+	configure Capture.RingSize=64K
+	record_start
+	kill -STOP "$DAEMON"
+	mkfifo "$WORK/leash"
+	# shellcheck disable=SC2016
+	in_cgroup bash -c 'for ((i = 0; i < 400; i++)); do (:); done
+		for ((i = 0; i < 20; i++)); do (read -r x <"$0/leash") & done
+		touch "$0/forked"; exec tail -f /dev/null' "$WORK" &
+	exec 9>"$WORK/leash"
+	until [[ -e $WORK/forked && $(cat "$CGROUP"/cgroup.procs | xargs -I{} readlink /proc/{}/exe) == */tail* ]]; do sleep 0.1; done
+	kill -CONT "$DAEMON"
+	wanted="20|[\"bash\"|1"
+	until_sql 20 "SELECT count(*) FROM process WHERE provenance = 'recovered' AND end IS NULL"
+	expect "those that wait" "$wanted" "$(sql "SELECT count(*), substr(args, 1, 7), image_inherited FROM process
+		WHERE provenance = 'recovered' AND end IS NULL GROUP BY 2, 3")"
+	exec 9>&-
+	cgroup_empty
+	record_stop
+	proven
+}
