@@ -28,7 +28,8 @@ boot_1()
 	check settles settle
 	sync
 	cat /proc/sys/kernel/random/boot_id >/var/lib/vm/boot_id
-	sync /var/lib/vm/boot_id
+	echo $MARGIN >/var/lib/vm/margin
+	sync /var/lib/vm/boot_id /var/lib/vm/margin
 	begin=$SECONDS
 	while [ $((SECONDS - begin)) -lt $SECONDS_OF_FLOOD ]; do
 		spawn_some cut $n 20
@@ -46,6 +47,7 @@ boot_2()
 {
 	local old last_n last_ns safe_n
 	dd if="$(cat "$VM/out")" bs=64k count=1 iflag=direct status=none | tr -d '\0' >/var/lib/vm/progress
+	MARGIN=$(cat /var/lib/vm/margin)
 	read -r last_n last_ns < <(grep . /var/lib/vm/progress | tail -n 1)
 	safe_n=$(awk -v limit=$((last_ns / 1000000 - (INTERVAL + MARGIN) * 1000)) \
 		'NF == 2 && $2 / 1000000 <= limit { n = $1 } END { print n + 0 }' /var/lib/vm/progress)
