@@ -22,11 +22,18 @@ void book_forget(struct book *book)
 	book_init(book);
 }
 
+/* The padding is not part of it, whatever a damaged record has there. */
+static struct lineage_key identity(const struct lineage_key *key)
+{
+	return (struct lineage_key){.pid = key->pid, .start_boot_ns = key->start_boot_ns};
+}
+
 struct process *book_find(struct book *book, const struct lineage_key *key)
 {
+	struct lineage_key id = identity(key);
 	struct process *p;
 
-	HASH_FIND(hh, book->table, key, sizeof(*key), p);
+	HASH_FIND(hh, book->table, &id, sizeof(id), p);
 	return p;
 }
 
@@ -36,7 +43,7 @@ struct process *book_add(struct book *book, const struct lineage_key *key, int64
 
 	if (!p)
 		return NULL;
-	p->key = *key;
+	p->key = identity(key);
 	p->process_id = process_id;
 	p->birth = PROVENANCE_INFERRED;
 	p->parent_id = p->creator_id = p->fork_cpu = p->fork_seq = p->context = ROW_NONE;

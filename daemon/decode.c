@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,35 @@ static int check_cgroup(const struct lineage_cgroup *g, size_t length)
 	return g->path_length <= length - sizeof(*g) ? LINEAGE_CGROUP : -EBADMSG;
 }
 
+/* Beyond these nothing that a kernel says can be: a century of nanoseconds, PID_MAX_LIMIT. */
+#define TIME_MAX (1ULL << 62)
+#define PID_MOST (4U << 20)
+
+static bool is_key(const struct lineage_key *key)
+{
+	return key->pid <= PID_MOST && key->pad == 0 && key->start_boot_ns < TIME_MAX;
+}
+
+/* Numbers that add up to no more than 64 bits whatever is done with them. */
+static bool is_plausible(const struct lineage_header *h)
+{
+	if (h->boot_ns >= TIME_MAX || h->seq >= TIME_MAX)
+		return false;
+	switch (h->kind) {
+	case LINEAGE_FORK:
+		return is_key(&h->process) && is_key(&((const struct lineage_fork *)h)->parent) &&
+		       is_key(&((const struct lineage_fork *)h)->creator);
+	case LINEAGE_EXEC:
+		return is_key(&h->process) && is_key(&((const struct lineage_exec *)h)->parent);
+	case LINEAGE_EXIT:
+		return is_key(&h->process) && is_key(&((const struct lineage_exit *)h)->parent);
+	case LINEAGE_EXEC_FAILURE:
+		return is_key(&h->process);
+	default:
+		return true;
+	}
+}
+
 static const size_t least[LINEAGE_KINDS] = {
 	[LINEAGE_FORK] = sizeof(struct lineage_fork),
 	[LINEAGE_EXEC] = sizeof(struct lineage_exec),
@@ -55,6 +85,8 @@ int decode_record(const void *bytes, size_t length)
 	if (length < sizeof(*h) || h->length > length)
 		return -EBADMSG;
 	if (h->kind >= LINEAGE_KINDS || !least[h->kind] || h->length < least[h->kind])
+		return -EBADMSG;
+	if (!is_plausible(h))
 		return -EBADMSG;
 	if (h->kind == LINEAGE_EXEC)
 		return check_exec(bytes, h->length);

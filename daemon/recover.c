@@ -239,6 +239,8 @@ int recover_process(struct recorder *r, const struct lineage_key *key, struct pr
 	if (result < 0)
 		return result;
 	*ret_process = book_find(&r->book, key);
+	if (!*ret_process)
+		return SCHEMA_E_NOT_DB; /* found a moment ago */
 	book_change(&r->book, *ret_process);
 	return 0;
 }

@@ -374,7 +374,8 @@ int store_cgroup(struct store *store, const struct store_cgroup *cgroup, int64_t
 	bind(s, 1, store->next_cgroup);
 	bind(s, 2, store->boot);
 	bind(s, 3, cgroup->hierarchy);
-	bind(s, 4, (int64_t)cgroup->kernfs_id);
+	/* Any number, also the one that is ROW_NONE elsewhere. */
+	sqlite3_bind_int64(s, 4, (int64_t)cgroup->kernfs_id);
 	bind_cgroup(s, 5, cgroup);
 	*ret_id = store->next_cgroup++;
 	return run(store, s);

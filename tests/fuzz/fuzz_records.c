@@ -124,6 +124,17 @@ static void repair(uint8_t *bytes, size_t length)
 		h->seq = *next += 1 + (h->seq % 8 == 6);
 }
 
+static void say(void *unused, int code, const char *message)
+{
+	fprintf(stderr, "sqlite: %d %s\n", code, message);
+}
+
+/* What failed is lost with the rollback otherwise. */
+__attribute__((constructor)) static void listen_to_sqlite(void)
+{
+	sqlite3_config(SQLITE_CONFIG_LOG, say, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *end = data + size;
@@ -150,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	while ((r = recorder_batch(&s.recorder)) > 0)
 		;
+	if (r < 0)
+		fprintf(stderr, "recorder_batch: %d (%s)\n", r, store_error(&s.recorder.store));
 	demand(r == 0, "a batch of accepted records is written");
 	demand(ring_consumed(&s.recorder.ring) == ring_produced(&s.recorder.ring),
 	       "the ring has been read");

@@ -86,9 +86,27 @@ START_TEST(test_the_ended_leave_oldest_first)
 }
 END_TEST
 
+/* Padding of a damaged record makes no second process of the same name. */
+START_TEST(test_padding_is_no_identity)
+{
+	struct lineage_key key = {.pid = 7, .pad = 512, .start_boot_ns = 70};
+	struct lineage_key clean = {.pid = 7, .start_boot_ns = 70};
+	struct book book;
+	struct process *p;
+
+	book_init(&book);
+	p = book_add(&book, &key, 1);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_ptr_eq(book_find(&book, &clean), p);
+	ck_assert_ptr_eq(book_find(&book, &key), p);
+	book_forget(&book);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		test_padding_is_no_identity,
 		test_identity_has_full_width,
 		test_changes_in_order,
 		test_the_ended_leave_oldest_first,
