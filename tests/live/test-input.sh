@@ -92,7 +92,7 @@ test_check_says_yes() {
 
 # kept SUM: a file with this content is still there, under its own name or beside it.
 kept() {
-	sha256sum "$DB"* 2>/dev/null | grep -q "^$1" || die "overwritten; there is: $(ls -l "$WORK")"
+	grep -q "^$1" <<<"$(sha256sum "$DB"* 2>/dev/null)" || die "overwritten; there is: $(ls -l "$WORK")"
 }
 
 # Refused, or set aside for a new one: in no case is the file changed.

@@ -253,7 +253,7 @@ test_small_cache_counts() {
 	status=0
 	"$LINEAGE_QUERY" window --strict --since "$STARTED" --db "$DB" >"$WORK/answer" 2>&1 || status=$?
 	expect "status of window --strict" 4 "$status"
-	tail -n 20 "$WORK/answer" | grep -q '^incomplete' || die "the answer does not end so: $(tail -n 20 "$WORK/answer")"
+	grep -q '^incomplete' <<<"$(tail -n 20 "$WORK/answer")" || die "the answer does not end so: $(tail -n 20 "$WORK/answer")"
 }
 
 # A flood that the daemon has to follow: whatever it loses is counted.
@@ -446,7 +446,7 @@ damaged() {
 	record_stop
 	truth_holds
 	proven
-	sha256sum "$WORK"/lineage.db?* | grep -q "^$sum" || die "the damaged file is gone: $(ls "$WORK")"
+	grep -q "^$sum" <<<"$(sha256sum "$WORK"/lineage.db?*)" || die "the damaged file is gone: $(ls "$WORK")"
 	grep -qi 'damaged\|set aside\|no SQLite database' "$DAEMON_LOG" || die "not a word of it"
 }
 

@@ -92,7 +92,7 @@ test_closing_line() {
 	helper parents vfork
 	record_stop
 	query window --since "$STARTED" >"$WORK/text"
-	tail -n 3 "$WORK/text" | grep -q '^complete' || die "$(tail -n 3 "$WORK/text")"
+	grep -q '^complete' <<<"$(tail -n 3 "$WORK/text")" || die "$(tail -n 3 "$WORK/text")"
 	query window --since "$STARTED" --strict >/dev/null || die "--strict: status $?"
 }
 

@@ -234,7 +234,8 @@ bool synthetic_runs(struct synthetic *s, const struct lineage_snapshot *what, si
 	int *fd = s->iterator;
 
 	NEED(count <= SYNTHETIC_RUNS_MAX);
-	memcpy(all, what, count * sizeof(*what));
+	for (size_t i = 0; i < count; i++)
+		all[i] = what[i];
 	if (fd[2] == 0) {
 		fd[0] = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unit_runs", 4, (uint32_t)RUNS_BYTES, 1,
 				       NULL);
