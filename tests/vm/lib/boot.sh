@@ -108,6 +108,11 @@ boot_scenario()
 		status=0
 		boot_once "$dir" "$kernel" "$initrd" "$append vm.scenario=$name vm.boot=$boot" \
 			"$memory" "$limit" || status=$?
+		if [ "$status" = 0 ] && boot_never_began "$dir" "$name" "$boot"; then
+			echo "NOTE boot $boot: the kernel panicked before it began anything, and was booted again" >>"$dir/report.log"
+			boot_once "$dir" "$kernel" "$initrd" "$append vm.scenario=$name vm.boot=$boot" \
+				"$memory" "$limit" || status=$?
+		fi
 		case $status in
 		1) echo "CHECK not-ok boot-$boot-finishes: killed after $limit s" >>"$dir/report.log"; return ;;
 		2) continue ;;
@@ -119,6 +124,14 @@ boot_scenario()
 			echo "CHECK not-ok boot-$boot-finishes: $(boot_last_words "$dir")" >>"$dir/report.log"
 		fi
 	done < <(boot_header "$file" vm-boot "")
+}
+
+# boot_never_began DIR SCENARIO BOOT: the kernel panicked in its first seconds, while it still set up the emulated
+# machine: no init, no service, no BPF program has run by then.
+boot_never_began()
+{
+	! grep -q "^VM up $2 $3 " "$1/report.log" &&
+		tail -n 40 "$1/console.log" | grep -qE '^\[ *[0-3]\.[0-9]*\] Kernel panic'
 }
 
 # boot_last_words DIR: what a guest said before it went silent, on one line.
