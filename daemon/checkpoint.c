@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/store_wal.h"
+#include "daemon/thread.h"
 #include "schema/cleanup.h"
 
 #define NS_PER_MS 1000000ULL
@@ -305,7 +305,6 @@ static void deinit(struct checkpoint *c)
 
 int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *options)
 {
-	sigset_t all, before;
 	int r;
 
 	*c = (struct checkpoint){
@@ -319,14 +318,10 @@ int checkpoint_start(struct checkpoint *c, const struct checkpoint_options *opti
 		deinit(c);
 		return r;
 	}
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&c->thread, NULL, thread_main, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0) {
+	r = thread_start(&c->thread, thread_main, c);
+	if (r < 0) {
 		deinit(c);
-		return -r;
+		return r;
 	}
 	c->running = true;
 	return 0;

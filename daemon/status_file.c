@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/thread.h"
 #include "schema/cleanup.h"
 
 /* Beside its name first, so that nobody reads half of it. */
@@ -90,19 +90,14 @@ static void *thread_main(void *argument)
 
 int status_writer_start(struct status_writer *w, const struct config *config)
 {
-	sigset_t all, before;
 	int r;
 
 	*w = (struct status_writer){.config = config};
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&w->thread, NULL, thread_main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(&w->thread, thread_main, w);
 	w->running = r == 0;
-	return -r;
+	return r;
 }
 
 void status_writer_stop(struct status_writer *w)
