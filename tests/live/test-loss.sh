@@ -149,9 +149,10 @@ test_take_over_killed() {
 	echo "note: killed $rounds times, $(grep -c 'cut off' "$DAEMON_LOG" || true) times between two rings, $CREATED processes"
 }
 
-# The database refuses between two rings: the start fails, and the next one loses nothing.
-test_take_over_fails() {
-	local lock status=0
+# refused_start [COMMAND...]: some are recorded, more are only in the ring, and the next start finds the database
+# locked, after COMMAND. $made is how many there were. The lock is held by $lock, for some seconds.
+refused_start() {
+	local status=0
 	configure_to_stay
 	record_start
 	flood_start --workers 2 --count 200
@@ -161,13 +162,19 @@ test_take_over_fails() {
 	flood_start --workers 2 --count 500
 	flood_wait
 	made=$((made + CREATED))
-	other_ring
+	[[ $# -eq 0 ]] || "$@"
 	sqlite3 "$DB" 'BEGIN IMMEDIATE' '.shell sleep 4' 'ROLLBACK' >/dev/null &
 	lock=$!
 	sleep 0.5
 	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
 		2>>"$DAEMON_LOG" </dev/null 9>&- || status=$?
 	expect "status of the start that failed" 1 "$status"
+}
+
+# The database refuses between two rings: the start fails, and the next one loses nothing.
+test_take_over_fails() {
+	local lock
+	refused_start other_ring
 	grep -q 'taken over' "$DAEMON_LOG" || die "it failed before it took over"
 	flood_start --workers 2 --count 100
 	flood_wait
@@ -352,22 +359,8 @@ test_disk_full() {
 
 # The ring holds what was recorded while nobody read: a start that fails must not let go of it.
 test_start_fails() {
-	local lock status=0
-	configure_to_stay
-	record_start
-	flood_start --workers 2 --count 200
-	flood_wait
-	made=$CREATED
-	record_kill
-	flood_start --workers 2 --count 500
-	flood_wait
-	made=$((made + CREATED))
-	sqlite3 "$DB" 'BEGIN IMMEDIATE' '.shell sleep 4' 'ROLLBACK' >/dev/null &
-	lock=$!
-	sleep 0.5
-	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" \
-		2>>"$DAEMON_LOG" </dev/null 9>&- || status=$?
-	expect "status of the start that failed" 1 "$status"
+	local lock
+	refused_start
 	wait "$lock"
 	record_start
 	record_finish
