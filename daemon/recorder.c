@@ -132,23 +132,11 @@ static int commit(struct recorder *r)
 /* What was recorded before and is not in this database: how much, nobody knows. */
 static int note_before(struct recorder *r)
 {
-	struct store_gap gap = {
-		.cause = "ring_gone",
-		.cpu = ROW_NONE,
-		.to_boot_ns = clock_boot_ns(),
-		.first_seq = ROW_NONE,
-		.last_seq = ROW_NONE,
-		.lost = ROW_NONE,
-	};
-	int result;
-
 	if (r->before == BEFORE_STORED)
 		return 0;
-	if (r->before == BEFORE_ELSEWHERE)
-		gap.cause = "database_begun";
 	/* A database without a run in this boot misses all of it. */
-	result = store_last_life(&r->store, &gap.from_boot_ns);
-	return result < 0 ? result : store_gap(&r->store, &gap);
+	return recover_note_absence(
+		r, r->before == BEFORE_ELSEWHERE ? "database_begun" : "ring_gone", true);
 }
 
 int recorder_open(struct recorder *r)

@@ -199,6 +199,11 @@ int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed);
 bool recover_is_due(const struct recorder *r);
 
 int recover_write_hole(struct recorder *r, struct ledger_hole *hole);
+/*
+ * A gap of unknown size from the last sign of life in this boot until now; where there has been
+ * none, only if first_too.
+ */
+int recover_note_absence(struct recorder *r, const char *cause, bool first_too);
 /* Closes the rows of runs that did not end themselves. */
 int recover_runs(struct recorder *r);
 

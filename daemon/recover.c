@@ -421,24 +421,26 @@ int recover_write_hole(struct recorder *r, struct ledger_hole *hole)
 	return result;
 }
 
-/* Nobody recorded between the last run and this one, unless the programs went on meanwhile. */
-static int note_downtime(struct recorder *r)
+int recover_note_absence(struct recorder *r, const char *cause, bool first_too)
 {
 	struct store_gap gap = {
-		.cause = "recorder_down",
+		.cause = cause,
 		.cpu = ROW_NONE,
 		.to_boot_ns = clock_boot_ns(),
 		.first_seq = ROW_NONE,
 		.last_seq = ROW_NONE,
 		.lost = ROW_NONE,
 	};
-	int result;
+	int result = store_last_life(&r->store, &gap.from_boot_ns);
 
-	if (r->probe->adopted)
-		return 0;
+	return result > 0 || (result == 0 && first_too) ? store_gap(&r->store, &gap) : result;
+}
+
+/* Nobody recorded between the last run and this one, unless the programs went on meanwhile. */
+static int note_downtime(struct recorder *r)
+{
 	/* Before the first run of all nobody promised anything. */
-	result = store_last_life(&r->store, &gap.from_boot_ns);
-	return result > 0 ? store_gap(&r->store, &gap) : result;
+	return r->probe->adopted ? 0 : recover_note_absence(r, "recorder_down", false);
 }
 
 int recover_runs(struct recorder *r)
