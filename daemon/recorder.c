@@ -136,7 +136,7 @@ static int note_before(struct recorder *r)
 		return 0;
 	/* A database without a run in this boot misses all of it. */
 	return recover_note_absence(
-		r, r->before == BEFORE_ELSEWHERE ? "database_begun" : "ring_gone", true);
+		r, r->before == BEFORE_ELSEWHERE ? GAP_DATABASE_BEGUN : GAP_RING_GONE, true);
 }
 
 int recorder_open(struct recorder *r)

@@ -317,7 +317,7 @@ int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed)
 	uint64_t now = clock_boot_ns();
 	const int64_t seen[3] = {program, (int64_t)missed, (int64_t)now};
 	struct store_gap gap = {
-		.cause = "program_missed",
+		.cause = GAP_PROGRAM_MISSED,
 		.cpu = ROW_NONE,
 		.to_boot_ns = now,
 		.first_seq = ROW_NONE,
@@ -399,7 +399,7 @@ int recover_write_hole(struct recorder *r, struct ledger_hole *hole)
 {
 	struct store_gap gap = {
 		.gap_id = hole->gap_id,
-		.cause = "ring_full",
+		.cause = GAP_RING_FULL,
 		.cpu = hole->cpu,
 		.from_boot_ns = hole->from_boot_ns,
 		.to_boot_ns = hole->to_boot_ns,
@@ -440,7 +440,7 @@ int recover_note_absence(struct recorder *r, const char *cause, bool first_too)
 static int note_downtime(struct recorder *r)
 {
 	/* Before the first run of all nobody promised anything. */
-	return r->probe->adopted ? 0 : recover_note_absence(r, "recorder_down", false);
+	return r->probe->adopted ? 0 : recover_note_absence(r, GAP_RECORDER_DOWN, false);
 }
 
 int recover_runs(struct recorder *r)

@@ -65,10 +65,18 @@ struct store_cgroup {
 	struct container_names names;
 };
 
+/* Why something is missing. lineage.db(5) explains each. */
+#define GAP_RING_FULL	   "ring_full"
+#define GAP_PROGRAM_MISSED "program_missed"
+#define GAP_RECORDER_DOWN  "recorder_down"
+#define GAP_DATABASE_BEGUN "database_begun"
+#define GAP_RING_GONE	   "ring_gone"
+#define GAP_UNCLEAN_END	   "unclean_end"
+
 struct store_gap {
-	int64_t gap_id; /* 0: not stored yet */
-	const char *cause;
-	int64_t cpu; /* ROW_NONE: all */
+	int64_t gap_id;	   /* 0: not stored yet */
+	const char *cause; /* GAP_ */
+	int64_t cpu;	   /* ROW_NONE: all */
 	uint64_t from_boot_ns, to_boot_ns;
 	int64_t first_seq, last_seq, lost; /* ROW_NONE: cannot be known */
 	int64_t recovered;

@@ -102,7 +102,7 @@ static int hole_row(sqlite3_stmt *s, void *context)
 	const struct hole_walk *w = context;
 	struct store_gap gap = {
 		.gap_id = sqlite3_column_int64(s, 0),
-		.cause = "ring_full",
+		.cause = GAP_RING_FULL,
 		.cpu = column(s, 1),
 		.from_boot_ns = number(s, 2),
 		.to_boot_ns = number(s, 3),

@@ -76,7 +76,7 @@ int store_close_boots(struct store *store)
 static int note_unclean(struct store *store)
 {
 	const struct store_gap gap = {
-		.cause = "unclean_end",
+		.cause = GAP_UNCLEAN_END,
 		.detail = "the node went down while lineaged ran: what followed, and what had not "
 			  "reached the disk, is missing",
 	};
