@@ -344,12 +344,13 @@ static int failure_image(struct recorder *r, const struct decode_failure *d, int
 	return intern_image(&r->intern, &ii, ret_id);
 }
 
-/* A failed exec has no identity: one generation of programs tells of those up to a time. */
-static bool is_told_elsewhere(const struct recorder *r, uint64_t boot_ns)
+/* Whether this generation of programs is the one that tells of a failed exec. 1, 0 or an error. */
+static int is_told_here(struct recorder *r, const struct lineage_header *h)
 {
-	uint64_t until = r->options.failures_until_ns;
+	uint64_t next = r->options.switchover_ns, own = r->probe->control->alone_boot_ns;
+	bool told = !own || switchover_new(&r->switchover, own, &h->process, h->boot_ns);
 
-	return boot_ns < r->probe->control->alone_boot_ns || (until && boot_ns >= until);
+	return told && next ? switchover_old(&r->switchover, next, &h->process, h->boot_ns) : told;
 }
 
 static int apply_failure(struct recorder *r, const void *bytes)
@@ -360,9 +361,11 @@ static int apply_failure(struct recorder *r, const void *bytes)
 
 	decode_failure(bytes, &d);
 	r->counters.exec_failures++;
-	if (is_told_elsewhere(r, d.failure->header.boot_ns)) {
-		ledger_unseen(&r->ledger, d.failure->header.cpu, 1);
-		return 0;
+	result = is_told_here(r, &d.failure->header);
+	if (result <= 0) {
+		if (result == 0)
+			ledger_unseen(&r->ledger, d.failure->header.cpu, 1);
+		return result;
 	}
 	row = (struct store_failure){
 		.boot_ns = d.failure->header.boot_ns,

@@ -102,7 +102,7 @@ static int init_recorder(struct daemon *d)
 	int r;
 
 	if (takes_over)
-		options.failures_until_ns = d->probe.control->alone_boot_ns;
+		options.switchover_ns = d->probe.control->alone_boot_ns;
 	r = recorder_init(&d->recorder, &options, takes_over ? &d->old : &d->probe);
 	if (r < 0)
 		return log_errno(r, "mapping the ring failed");

@@ -49,6 +49,7 @@ void recorder_deinit(struct recorder *r)
 	ring_close(&r->ring);
 	ledger_deinit(&r->ledger);
 	leaving_deinit(&r->leaving);
+	switchover_deinit(&r->switchover);
 	free(r->free_keys);
 	free(r->unknown);
 	free(r->taught);
@@ -393,7 +394,7 @@ static int switch_ring(struct recorder *r, struct probe *probe)
 
 	ring_close(&r->ring);
 	r->probe = probe;
-	r->options.failures_until_ns = 0;
+	r->options.switchover_ns = 0;
 	result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
 	if (result == 0)
 		result = store_get_ring_position(&r->store, probe->control->ring_id, &position);

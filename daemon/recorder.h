@@ -21,6 +21,7 @@
 #include "daemon/probe.h"
 #include "daemon/ring.h"
 #include "daemon/store.h"
+#include "daemon/switchover.h"
 
 struct snapshot;
 
@@ -49,8 +50,7 @@ struct recorder_options {
 	uint64_t cache_keep_ns; /* how long an entry of process_cache stays after the end */
 	uint64_t cache_entries;
 	uint32_t v1_hierarchy;
-	uint64_t failures_until_ns; /* later ones are in the ring that is read next; 0: all are here
-				     */
+	uint64_t switchover_ns; /* when the programs of the ring that is read next took over */
 	struct store_run run;
 };
 
@@ -67,6 +67,7 @@ struct recorder {
 	uint64_t committed_position; /* of the ring */
 	uint64_t batch_position;     /* end of what the open transaction holds */
 	struct leaving leaving;
+	struct switchover switchover;
 	struct lineage_key *free_keys; /* of process_cache, to be deleted in one call */
 	bool stale;		 /* memory is not what the database says: see recorder_reload() */
 	uint64_t reload_boot_ns; /* when it last became that: it knows of no end before */

@@ -12,6 +12,7 @@
 
 #include "daemon/daemon_state.h"
 #include "daemon/store_load.h"
+#include "daemon/switchover.h"
 #include "schema/cleanup.h"
 
 /* The cgroups of the configuration into the map that the programs ask. */
@@ -232,8 +233,10 @@ static void carry_cache(const struct probe *from, const struct probe *to)
 static int set_up_loaded(struct daemon *d)
 {
 	if (d->old.maps[PROBE_MAP_EVENTS] >= 0) {
-		if (d->old.links[PROBE_LINK_FORK] >= 0)
+		if (d->old.links[PROBE_LINK_FORK] >= 0) {
+			usleep(SWITCHOVER_TOGETHER_NS / 1000);
 			d->probe.control->alone_boot_ns = clock_boot_ns();
+		}
 		probe_detach(&d->old);
 		carry_cache(&d->old, &d->probe);
 		log_event(MESSAGE_TAKEN_OVER, LOG_INFO, NULL,

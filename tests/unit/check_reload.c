@@ -302,12 +302,12 @@ static void take_over(bool killed_before, bool killed_after)
 	seen_by_both(&other);
 	synthetic_exit(&other, 0, synthetic_key(&s, 1001, 1001), shell, 9000, 0);
 	synthetic_count(&other);
-	s.recorder.options.failures_until_ns = other.control.alone_boot_ns;
+	s.recorder.options.switchover_ns = other.control.alone_boot_ns;
 	synthetic_drain(&s);
 	if (killed_before) {
 		synthetic_kill(&s);
 		synthetic_start(&s);
-		s.recorder.options.failures_until_ns = other.control.alone_boot_ns;
+		s.recorder.options.switchover_ns = other.control.alone_boot_ns;
 	}
 	ck_assert_int_eq(recorder_take_over(&s.recorder, &other.probe), 0);
 	own = s.probe;
