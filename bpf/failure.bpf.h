@@ -178,6 +178,17 @@ _Static_assert(FAILURE_LARGE == LINEAGE_PATH_MAX, "one size for both");
 #define FAILURE_ARGS 128
 #endif
 
+/* As bpf_probe_read_user_str(), which on some kernels leaves out the end of an empty string. */
+static __always_inline long read_user_str(char *to, __u32 size, __u64 from)
+{
+	long n = bpf_probe_read_user_str(to, size, (void *)from);
+
+	if (n)
+		return n;
+	*to = 0;
+	return 1;
+}
+
 /*
  * The next argument; what is not kept is read all the same, for its length. True: there is nothing
  * more to do. What changes from step to step lies in the record, as in path.bpf.h. room is one of
@@ -203,7 +214,7 @@ static __noinline bool failure_arg(struct lineage_exec_failure *r, const struct 
 	if (!keeps || at >= room)
 		at = room;
 	if (n == 0)
-		n = bpf_probe_read_user_str(r->data + room + at, room, (void *)pointer);
+		n = read_user_str((char *)r->data + room + at, room, pointer);
 	if (n < 0) {
 		r->flags |= LINEAGE_ARGS_UNREADABLE;
 		return true;
@@ -258,7 +269,7 @@ static __always_inline void failure_args(struct lineage_exec_failure *r,
 static __always_inline bool failure_fill(struct lineage_exec_failure *r,
 					 const struct exec_call *call, const __u64 room)
 {
-	long n = bpf_probe_read_user_str(r->data, room, (void *)call->filename);
+	long n = read_user_str((char *)r->data, room, call->filename);
 
 	r->flags = n == (long)room ? LINEAGE_FILENAME_TRUNCATED : 0;
 	r->filename_length = n < 0 ? 0 : n;

@@ -76,6 +76,15 @@ test_exec_failures_of_shell() { # alone
 /nonexistent/2/show ENOENT" "$(sql -separator ' ' "SELECT filename, error FROM exec_failure WHERE filename LIKE '/nonexistent/%' ORDER BY unix_ns")"
 }
 
+# Kernels differ in what they tell of the length of an empty string.
+test_exec_failures_with_empty_args() {
+	record_start
+	in_cgroup bash -c 'exec /nonexistent/empty "" a "" ""' 2>/dev/null || true
+	record_stop
+	expect "arguments" '["/nonexistent/empty","","a","",""]' "$(sql "
+		SELECT args FROM exec_failure WHERE filename = '/nonexistent/empty'")"
+}
+
 test_exec_failures_not_wanted() { # alone
 	configure Capture.ExecFailures=no
 	record_start

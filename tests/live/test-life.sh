@@ -80,7 +80,7 @@ test_moved_in_together() {
 	for ((i = 0; i < 8; i++)); do echo >"$WORK/gate$i" & done
 	moved=$(IFS=,; echo "${pids[*]}")
 	# Whoever has gone by the time of the next look cannot be told of.
-	until_sql 8 "SELECT count(*) FROM fork WHERE provenance = 'observed'"
+	until_sql 8 "SELECT count(*) FROM fork WHERE provenance = 'observed' AND ppid IN ($moved)"
 	until_sql 8 "SELECT count(*) FROM process WHERE pid IN ($moved) AND exe NOT NULL"
 	for ((i = 0; i < 8; i++)); do echo >"$WORK/gate$i.end" & done
 	wait "${pids[@]}"
