@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The words of a stored argv: from the exact bytes where the database has them, else from the JSON
- * array. Pure. A JSON text that is no array of strings gives -EBADMSG, and what came before it
- * stays.
- */
+/* The words of a stored argv: from the exact bytes where the database has them besides. Pure. */
 #ifndef LINEAGED_CLI_ARGS_H
 #define LINEAGED_CLI_ARGS_H
 
@@ -12,11 +8,11 @@
 
 struct args {
 	const char *next, *end;
-	bool raw, started;
+	bool joined;
 };
 
 void args_begin(struct args *args, const struct image *image);
-/* Replaces *word by the next word. 0: a word, 1: the end, or -EBADMSG. */
+/* Replaces *word by the next word. 0: a word, 1: the end. */
 int args_next(struct args *args, struct buffer *word);
 
 #endif

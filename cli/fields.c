@@ -161,12 +161,16 @@ static void put_command(struct field_cell *c)
 static void put_args(struct field_cell *c)
 {
 	const struct image *image = c->p->image;
+	struct json json;
 
 	if (!image || (!image->args && !image->args_raw))
 		return;
 	c->type = FIELD_ARGS;
-	if (image->args)
-		buffer_add(&c->text, image->args, image->args_length);
+	json_begin(&json, NULL, 0);
+	entity_json_words(&json, NULL, image);
+	buffer_add(&c->text, json.buffer.data, json.buffer.length);
+	c->text.failed |= json.buffer.failed;
+	json_deinit(&json);
 }
 
 static void put_life(struct field_cell *c)

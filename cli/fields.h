@@ -20,7 +20,7 @@ enum field_type {
 	FIELD_TIME,  /* integer: nanoseconds since 1970 */
 	FIELD_BYTES, /* text holds bytes of a process: hostile */
 	FIELD_WORDS, /* text holds words that are safe to show */
-	FIELD_ARGS,  /* argv of image; text holds it as JSON, which came from the file: hostile */
+	FIELD_ARGS,  /* argv of image; text holds it as JSON */
 };
 
 /* One process, and the value that was put last. */

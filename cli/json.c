@@ -77,7 +77,7 @@ static void begin_value(struct json *json, const char *key)
 		add_quoted(&json->buffer, key, strlen(key), json->html);
 		buffer_putc(&json->buffer, ':');
 	}
-	if (json->buffer.length > FLUSH_BYTES && json_flush(json) < 0)
+	if (json->out && json->buffer.length > FLUSH_BYTES && json_flush(json) < 0)
 		json->buffer.failed = true;
 }
 

@@ -25,6 +25,7 @@ struct json {
 	bool filled[JSON_DEPTH_MAX + 1]; /* something was written at that depth */
 };
 
+/* out may be NULL: then all of it stays in json->buffer. */
 void json_begin(struct json *json, FILE *out, int pretty_depth);
 /* Writes out what is buffered; 0 or a negative errno. */
 int json_flush(struct json *json);

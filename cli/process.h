@@ -77,8 +77,9 @@ struct image {
 	const struct text *filename;	/* only with QUERY_DETAIL_FULL */
 	const struct text *interpreter; /* only with QUERY_DETAIL_FULL */
 	const char *comm;
-	const char *args; /* JSON array of strings, NULL: unknown */
+	const char *args; /* with SCHEMA_ARGS_SEPARATOR between them; NULL: unknown */
 	size_t args_length;
+	bool args_joined;     /* false: each argument is ended by NUL instead */
 	const char *args_raw; /* argv with its NULs, where args is not exact */
 	size_t args_raw_length;
 	int64_t args_count, args_bytes;

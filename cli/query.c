@@ -192,6 +192,7 @@ void query_free(struct query *q)
 		free(q->boots[i].clock);
 	free(q->boots);
 	idmap_deinit(&q->texts);
+	idmap_deinit(&q->programs);
 	idmap_deinit(&q->images);
 	idmap_deinit(&q->contexts);
 	idmap_deinit(&q->cgroups);

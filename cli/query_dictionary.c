@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dictionaries: each text, image, context and cgroup is read once, when a process first needs
- * it. */
+/* The dictionaries: each text, program, image, context and cgroup is read once, when a process
+ * first needs it. */
 #include "cli/query_internal.h"
 
 #include <errno.h>
@@ -67,30 +67,99 @@ int query_text(struct query *q, int64_t id, const struct text **ret_text)
 	return idmap_put(&q->texts, id, text);
 }
 
-static int fill_image(struct query *q, sqlite3_stmt *stmt, struct image *image)
+static int fill_program(struct query *q, sqlite3_stmt *stmt, struct image *program)
 {
 	int64_t exe = column_int(stmt, 0), filename = column_int(stmt, 1);
 	int64_t interpreter = column_int(stmt, 2);
 	int r;
 
-	image->comm = column_text(&q->dictionary, stmt, 3);
-	image->args = column_text(&q->dictionary, stmt, 4);
-	image->args_length = (size_t)sqlite3_column_bytes(stmt, 4);
-	image->args_raw = column_text(&q->dictionary, stmt, 5);
-	image->args_raw_length = image->args_raw ? (size_t)sqlite3_column_bytes(stmt, 5) : 0;
-	image->args_count = column_int(stmt, 6);
-	image->args_bytes = column_int(stmt, 7);
-	image->flags = (unsigned int)sqlite3_column_int64(stmt, 8);
-	image->dev = column_int(stmt, 9);
-	image->inode = column_int(stmt, 10);
+	program->comm = column_text(&q->dictionary, stmt, 3);
+	program->flags = (unsigned int)sqlite3_column_int64(stmt, 4);
+	program->dev = column_int(stmt, 5);
+	program->inode = column_int(stmt, 6);
 	sqlite3_reset(stmt);
-	r = query_text(q, exe, &image->exe);
+	r = query_text(q, exe, &program->exe);
 	if (r < 0 || q->detail == QUERY_DETAIL_LINE)
 		return r;
-	r = query_text(q, filename, &image->filename);
+	r = query_text(q, filename, &program->filename);
 	if (r < 0)
 		return r;
-	return query_text(q, interpreter, &image->interpreter);
+	return query_text(q, interpreter, &program->interpreter);
+}
+
+/* An image without arguments, for those that begin as a copy of it. */
+static int get_program(struct query *q, int64_t id, const struct image **ret_program)
+{
+	struct image *program = idmap_get(&q->programs, id);
+	sqlite3_stmt *stmt;
+	int r;
+
+	if (program) {
+		*ret_program = program;
+		return 0;
+	}
+	program = arena_alloc(&q->dictionary, sizeof(*program));
+	if (!program)
+		return -ENOMEM;
+	program->args_count = program->args_bytes = program->dev = program->inode = UNKNOWN;
+	r = look_up(q, QUERY_PROGRAM, id, &stmt);
+	if (r == 0)
+		r = fill_program(q, stmt, program);
+	if (r < 0)
+		return r;
+	*ret_program = program;
+	return idmap_put(&q->programs, id, program);
+}
+
+static void count_args(struct image *image)
+{
+	image->args_count = 1;
+	for (size_t i = 0; i < image->args_length; i++)
+		image->args_count += image->args[i] == SCHEMA_ARGS_SEPARATOR;
+	image->args_bytes = (int64_t)image->args_length + 1;
+}
+
+/* What is no ordinary argv. */
+static int fill_argv(struct query *q, int64_t id, struct image *image)
+{
+	sqlite3_stmt *stmt;
+	int r = look_up(q, QUERY_ARGV, id, &stmt);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	image->args = column_text(&q->dictionary, stmt, 0);
+	image->args_length = (size_t)sqlite3_column_bytes(stmt, 0);
+	if (!image->args && sqlite3_column_int(stmt, 4))
+		image->args = "";
+	image->args_raw = column_text(&q->dictionary, stmt, 1);
+	image->args_raw_length = image->args_raw ? (size_t)sqlite3_column_bytes(stmt, 1) : 0;
+	image->args_count = column_int(stmt, 2);
+	image->args_bytes = column_int(stmt, 3);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static int fill_image(struct query *q, sqlite3_stmt *stmt, struct image *image)
+{
+	int64_t id = image->id, program_id = column_int(stmt, 0);
+	const char *args = column_text(&q->dictionary, stmt, 1);
+	size_t length = args ? (size_t)sqlite3_column_bytes(stmt, 1) : 0;
+	const struct image *program;
+	int r;
+
+	sqlite3_reset(stmt);
+	r = get_program(q, program_id, &program);
+	if (r < 0)
+		return r;
+	*image = *program;
+	image->id = id;
+	if (!args)
+		return fill_argv(q, id, image);
+	image->args = args;
+	image->args_length = length;
+	image->args_joined = true;
+	count_args(image);
+	return 0;
 }
 
 int query_image(struct query *q, int64_t id, const struct image **ret_image)
@@ -225,6 +294,7 @@ int query_context(struct query *q, int64_t id, const struct context **ret_contex
 void query_forget(struct query *q)
 {
 	idmap_clear(&q->texts);
+	idmap_clear(&q->programs);
 	idmap_clear(&q->images);
 	idmap_clear(&q->contexts);
 	idmap_clear(&q->cgroups);

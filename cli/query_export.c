@@ -22,6 +22,7 @@
 #define IMAGES                                                                  \
 	"SELECT image FROM " WANTED_ROW " UNION SELECT image FROM " WANTED_EXEC \
 	" UNION SELECT image FROM exec_failure_row WHERE process_id " IN_WANTED
+#define PROGRAMS "SELECT program FROM image WHERE image IN (" IMAGES ")"
 
 /* In the order of their keys, so that the same question gives the same file. */
 static const struct {
@@ -37,17 +38,20 @@ static const struct {
 	{"exec_failure_row",
 	 "SELECT * FROM exec_failure_row WHERE process_id " IN_WANTED " ORDER BY failure_id"},
 	{"image", "SELECT * FROM image WHERE image IN (" IMAGES ") ORDER BY image"},
+	{"argv", "SELECT * FROM argv WHERE image IN (" IMAGES ") ORDER BY image"},
+	{"program", "SELECT * FROM program WHERE program IN (" PROGRAMS ") ORDER BY program"},
 	{"context", "SELECT * FROM context WHERE context IN (" CONTEXTS ") ORDER BY context"},
 	{"cgroup",
 	 "SELECT * FROM cgroup WHERE cgroup IN (SELECT cgroup FROM context WHERE context IN "
 	 "(" CONTEXTS ") UNION SELECT cgroup_v1 FROM context WHERE context IN (" CONTEXTS
 	 ")) ORDER BY cgroup"},
-	{"text", "SELECT * FROM text WHERE text IN (SELECT exe FROM image WHERE image IN (" IMAGES
-		 ") UNION SELECT filename FROM image WHERE image IN (" IMAGES
-		 ") UNION SELECT interpreter FROM image WHERE image IN (" IMAGES
-		 ") UNION SELECT comm FROM " WANTED_ROW " UNION SELECT cwd FROM " WANTED_ROW
-		 " UNION SELECT comm FROM " WANTED_EXEC " UNION SELECT cwd FROM " WANTED_EXEC
-		 ") ORDER BY text"},
+	{"text",
+	 "SELECT * FROM text WHERE text IN (SELECT exe FROM program WHERE program IN (" PROGRAMS
+	 ") UNION SELECT filename FROM program WHERE program IN (" PROGRAMS
+	 ") UNION SELECT interpreter FROM program WHERE program IN (" PROGRAMS
+	 ") UNION SELECT comm FROM " WANTED_ROW " UNION SELECT cwd FROM " WANTED_ROW
+	 " UNION SELECT comm FROM " WANTED_EXEC " UNION SELECT cwd FROM " WANTED_EXEC
+	 ") ORDER BY text"},
 	/* Children that retention removed, and then those that are left out here. */
 	{"pruned_row",
 	 "SELECT parent_id, sum(processes), min(boot), min(from_boot_ns), max(to_boot_ns) FROM ("
@@ -83,6 +87,7 @@ enum id_kind {
 	ID_BOOT,
 	ID_PROCESS,
 	ID_CONTEXT,
+	ID_PROGRAM,
 	ID_IMAGE,
 	ID_TEXT,
 	ID_CGROUP,
@@ -100,6 +105,7 @@ static const struct {
 	[ID_PROCESS] = {"SELECT max(process_id) FROM process_row",
 			" process_id parent_id creator_id exec_parent_id end_parent_id "},
 	[ID_CONTEXT] = {"SELECT max(context) FROM context", " context exec_context "},
+	[ID_PROGRAM] = {"SELECT max(program) FROM program", " program "},
 	[ID_IMAGE] = {"SELECT max(image) FROM image", " image "},
 	[ID_TEXT] = {"SELECT max(text) FROM text", " text exe filename interpreter comm cwd "},
 	[ID_CGROUP] = {"SELECT max(cgroup) FROM cgroup", " cgroup cgroup_v1 "},
@@ -231,83 +237,94 @@ static int add_filter(sqlite3 *to, const char *filter)
 	return r;
 }
 
-/* argv as JSON, in memory; the caller's (free). */
-static int make_json(const struct buffer *argv, char **ret_text)
+static int step_update(sqlite3_stmt *update)
 {
-	CLEANUP_FREE char *text = NULL;
-	struct json json;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int r;
+	int rc = sqlite3_step(update);
 
-	if (!out)
-		return -ENOMEM;
-	json_begin(&json, out, 0);
+	sqlite3_reset(update);
+	return rc == SQLITE_DONE ? 0 : schema_error(rc);
+}
+
+/* What was told without loss still is: nothing that is put in has a separator. */
+static int store_joined(sqlite3_stmt *update, const struct image *image, struct buffer *argv)
+{
+	for (size_t i = 0; i < argv->length; i++) {
+		if (!argv->data[i])
+			argv->data[i] = SCHEMA_ARGS_SEPARATOR;
+	}
+	sqlite3_bind_text(update, 1, argv->data, (int)argv->length - 1, SQLITE_STATIC);
+	return step_update(update);
+}
+
+/* What was truncated stays so: the true length grows or shrinks with the words. */
+static int store_argv(sqlite3_stmt *update, const struct image *image, struct buffer *argv)
+{
+	int64_t old = image->args_raw ? (int64_t)image->args_raw_length : image->args_bytes;
+	struct json json;
+	int r = -ENOMEM;
+
+	json_begin(&json, NULL, 0);
 	json_array_begin(&json, NULL);
 	for (size_t at = 0; at < argv->length; at += strlen(argv->data + at) + 1)
 		json_string(&json, NULL, argv->data + at, strlen(argv->data + at));
 	json_array_end(&json);
-	r = json_flush(&json);
+	sqlite3_bind_text(update, 1, json.buffer.data, (int)json.buffer.length, SQLITE_STATIC);
+	if (image->args_raw)
+		sqlite3_bind_blob(update, 3, argv->data, (int)argv->length, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(update, 3);
+	sqlite3_bind_int64(update, 4, image->args_bytes - old + (int64_t)argv->length);
+	if (!json.buffer.failed)
+		r = step_update(update);
 	json_deinit(&json);
-	if (fclose(out) != 0)
-		r = -ENOMEM;
-	if (r == 0)
-		*ret_text = TAKE_PTR(text);
 	return r;
 }
 
-/* What was truncated stays so: the true length grows or shrinks with the words. */
-static int store_args(sqlite3_stmt *update, int64_t id, const struct image *image,
-		      const struct buffer *argv)
-{
-	CLEANUP_FREE char *text = NULL;
-	int64_t old = image->args_raw ? (int64_t)image->args_raw_length : image->args_bytes;
-	int rc, r = make_json(argv, &text);
-
-	if (r < 0)
-		return r;
-	sqlite3_bind_text(update, 1, text, -1, SQLITE_STATIC);
-	if (image->args_raw)
-		sqlite3_bind_blob(update, 2, argv->data, (int)argv->length, SQLITE_STATIC);
-	else
-		sqlite3_bind_null(update, 2);
-	sqlite3_bind_int64(update, 3, image->args_bytes - old + (int64_t)argv->length);
-	sqlite3_bind_int64(update, 4, id);
-	rc = sqlite3_step(update);
-	sqlite3_reset(update);
-	sqlite3_clear_bindings(update);
-	return rc == SQLITE_DONE ? 0 : schema_error(rc);
-}
-
-static int redact_args(sqlite3 *to, struct redact *redact)
+static int redact_args(sqlite3 *to, struct redact *redact, const char *select, const char *change,
+		       int (*store)(sqlite3_stmt *, const struct image *, struct buffer *))
 {
 	sqlite3_stmt *read = NULL, *update = NULL;
 	struct buffer argv = {0};
-	int rc = sqlite3_prepare_v2(to, "SELECT image, args, args_raw, args_bytes FROM image", -1,
-				    &read, NULL);
-	int r = schema_error(rc);
+	int rc = sqlite3_prepare_v2(to, select, -1, &read, NULL), r = schema_error(rc);
 
 	if (r == 0)
-		r = schema_error(sqlite3_prepare_v2(to,
-						    "UPDATE image SET args = ?1, args_raw = ?2, "
-						    "args_bytes = ?3 WHERE image = ?4",
-						    -1, &update, NULL));
+		r = schema_error(sqlite3_prepare_v2(to, change, -1, &update, NULL));
 	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW) {
 		struct image image = {
 			.args = (const char *)sqlite3_column_text(read, 1),
 			.args_length = (size_t)sqlite3_column_bytes(read, 1),
+			.args_joined = store == store_joined,
 			.args_raw = sqlite3_column_blob(read, 2),
 			.args_raw_length = (size_t)sqlite3_column_bytes(read, 2),
 			.args_bytes = sqlite3_column_int64(read, 3),
 		};
 
 		r = redact_image(redact, &image, &argv);
-		if (r == 1)
-			r = store_args(update, sqlite3_column_int64(read, 0), &image, &argv);
+		if (r != 1)
+			continue;
+		sqlite3_bind_int64(update, 2, sqlite3_column_int64(read, 0));
+		r = store(update, &image, &argv);
 	}
 	sqlite3_finalize(read);
 	sqlite3_finalize(update);
 	buffer_deinit(&argv);
+	return r;
+}
+
+static int redact_all_args(sqlite3 *to, struct redact *redact)
+{
+	int r = redact_args(to, redact,
+			    "SELECT image, args, NULL, 0 FROM image WHERE args IS NOT NULL",
+			    "UPDATE image SET args = ?1 WHERE image = ?2", store_joined);
+
+	if (r == 0)
+		r = redact_args(to, redact,
+				"SELECT image, " QUERY_ARGV_WORDS
+				", args_raw, args_bytes FROM argv "
+				"WHERE json_valid(args)",
+				"UPDATE argv SET args = ?1, args_raw = ?3, args_bytes = ?4 WHERE "
+				"image = ?2",
+				store_argv);
 	return r;
 }
 
@@ -352,10 +369,10 @@ static int redact_everything(sqlite3 *to, struct redact *redact)
 		{"SELECT text, value FROM text", "UPDATE text SET value = ?1 WHERE text = ?2"},
 		{"SELECT text, raw FROM text WHERE raw IS NOT NULL",
 		 "UPDATE text SET raw = ?1 WHERE text = ?2"},
-		{"SELECT image, comm FROM image WHERE comm IS NOT NULL",
-		 "UPDATE image SET comm = ?1 WHERE image = ?2"},
+		{"SELECT program, comm FROM program WHERE comm IS NOT NULL",
+		 "UPDATE program SET comm = ?1 WHERE program = ?2"},
 	};
-	int r = redact_args(to, redact);
+	int r = redact_all_args(to, redact);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(columns); i++)
 		r = redact_columns(to, redact, columns[i].select, columns[i].change);

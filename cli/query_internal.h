@@ -28,12 +28,19 @@
 
 #define EXEC_COLUMNS "process_id,boot_ns,provenance,cpu,seq,context,parent_id,image,cwd,comm,pgid "
 
+/* Its JSON as words, each ended by NUL; NULL: there are none. */
+#define QUERY_ARGV_WORDS "(SELECT group_concat(value||char(0),'') FROM json_each(argv.args))"
+
 #define QUERY_STATEMENTS(X)                                                                        \
 	X(BOOTS, "SELECT boot,boot_id,hostname,machine,kernel FROM boot ORDER BY boot")            \
 	X(CLOCKS, "SELECT boot,from_boot_ns,offset_ns FROM clock ORDER BY boot,from_boot_ns")      \
 	X(TEXT, "SELECT value,raw FROM text WHERE text=?1")                                        \
-	X(IMAGE, "SELECT exe,filename,interpreter,comm,args,args_raw,args_count,args_bytes,"       \
-		 "flags,dev,inode FROM image WHERE image=?1")                                      \
+	X(PROGRAM,                                                                                 \
+	  "SELECT exe,filename,interpreter,comm,flags,dev,inode FROM program WHERE program=?1")    \
+	X(IMAGE, "SELECT program,args FROM image WHERE image=?1")                                  \
+	X(ARGV, "SELECT " QUERY_ARGV_WORDS ","                                                     \
+		"args_raw,args_count,args_bytes,args IS NOT NULL FROM argv "                       \
+		"WHERE image=?1 AND (args IS NULL OR json_valid(args))")                           \
 	X(CONTEXT, "SELECT uid,euid,suid,gid,egid,sgid,loginuid,sessionid,cap_effective,"          \
 		   "cap_permitted,sid,tty,pid_ns,mnt_ns,net_ns,user_ns,uts_ns,ipc_ns,"             \
 		   "cgroup_ns,pid_ns_level,cgroup,cgroup_v1 FROM context WHERE context=?1")        \
@@ -126,8 +133,8 @@ struct query {
 	size_t boot_count;
 	struct arena permanent;	 /* boots: as long as the query */
 	struct arena arena;	 /* processes, runs, gaps */
-	struct arena dictionary; /* texts, images, contexts, cgroups */
-	struct idmap texts, images, contexts, cgroups, processes;
+	struct arena dictionary; /* texts, programs, images, contexts, cgroups */
+	struct idmap texts, programs, images, contexts, cgroups, processes;
 };
 
 /* A reset statement with its first arguments bound, or an error. */

@@ -47,9 +47,16 @@ static const struct {
 	 "SELECT 'process ' || process_id || ': its context ' || context || ' is missing' FROM "
 	 "process_row p WHERE context IS NOT NULL AND NOT EXISTS (SELECT 1 FROM context x WHERE "
 	 "x.context = p.context)"},
-	{"texts", "SELECT 'image ' || image || ': its executable ' || exe || ' is missing' FROM "
-		  "image i WHERE "
-		  "exe IS NOT NULL AND NOT EXISTS (SELECT 1 FROM text t WHERE t.text = i.exe)"},
+	{"programs",
+	 "SELECT 'image ' || image || ': its program ' || program || ' is missing' FROM image i "
+	 "WHERE NOT EXISTS (SELECT 1 FROM program f WHERE f.program = i.program)"},
+	{"argvs",
+	 "SELECT 'image ' || image || ': its argv is missing' FROM image i WHERE args IS NULL AND "
+	 "NOT EXISTS (SELECT 1 FROM argv a WHERE a.image = i.image)"},
+	{"texts",
+	 "SELECT 'program ' || program || ': its executable ' || exe || ' is missing' FROM "
+	 "program f WHERE exe IS NOT NULL AND NOT EXISTS (SELECT 1 FROM text t WHERE t.text = "
+	 "f.exe)"},
 	{"earlier images",
 	 "SELECT 'image row ' || exec_id || ': its process ' || process_id || ' is missing' FROM "
 	 "exec_row e WHERE NOT EXISTS (SELECT 1 FROM process_row p WHERE p.process_id = "

@@ -40,12 +40,11 @@ static void json_args(struct json *json, const struct image *image)
 {
 	struct buffer word = {0};
 	struct args args;
-	int r;
 
 	if (!image->args && !image->args_raw)
 		return;
 	json_array_begin(json, "args");
-	for (args_begin(&args, image); (r = args_next(&args, &word)) == 0;)
+	for (args_begin(&args, image); args_next(&args, &word) == 0;)
 		json_string(json, NULL, word.data ? word.data : "", word.length);
 	json_array_end(json);
 	if (word.failed)
@@ -56,8 +55,6 @@ static void json_args(struct json *json, const struct image *image)
 	json_bool(json, "args_truncated", image_args_truncated(image));
 	if (image->args_raw)
 		json_hex(json, "args_hex", image->args_raw, image->args_raw_length);
-	if (r < 0)
-		json_bool(json, "args_malformed", true);
 }
 
 static void json_flags(struct json *json, unsigned int flags)

@@ -43,9 +43,8 @@ static void add_rest(struct buffer *out, const struct image *image, const struct
 	struct buffer word = {0};
 	struct args args;
 	bool first = true;
-	int r;
 
-	for (args_begin(&args, image); (r = args_next(&args, &word)) == 0; first = false) {
+	for (args_begin(&args, image); args_next(&args, &word) == 0; first = false) {
 		if (first && image->exe) {
 			if (claims_other(word.data ? word.data : "", image->exe)) {
 				buffer_puts(out, " [as ");
@@ -62,8 +61,6 @@ static void add_rest(struct buffer *out, const struct image *image, const struct
 		if (style->width && out->length > 16 * (size_t)style->width)
 			break;
 	}
-	if (r < 0)
-		buffer_puts(out, " [malformed]");
 	if (image_args_truncated(image))
 		buffer_printf(out, " [%" PRId64 " bytes more, not recorded]",
 			      image->args_bytes - (int64_t)image->args_raw_length);

@@ -9,8 +9,9 @@
 #include "daemon/store_load.h"
 #include "daemon/table.h"
 
-/* 24 bytes each: 1.2 MiB in all. A build of thousands of commands fits. */
+/* 24 bytes each: 1.3 MiB in all. A build of thousands of commands fits. */
 #define TEXTS	 16384
+#define PROGRAMS 4096
 #define IMAGES	 32768
 #define CONTEXTS 4096
 
@@ -36,6 +37,8 @@ int intern_init(struct intern *n, struct store *store, const char *root, uint32_
 
 	*n = (struct intern){.store = store, .root = root, .v1_hierarchy = v1_hierarchy};
 	r = dictionary_init(&n->texts, TEXTS);
+	if (r == 0)
+		r = dictionary_init(&n->programs, PROGRAMS);
 	if (r == 0)
 		r = dictionary_init(&n->images, IMAGES);
 	if (r == 0)
@@ -66,6 +69,7 @@ void intern_deinit(struct intern *n)
 {
 	drop_cgroups(n);
 	dictionary_deinit(&n->texts);
+	dictionary_deinit(&n->programs);
 	dictionary_deinit(&n->images);
 	dictionary_deinit(&n->contexts);
 	free(n->scratch);
@@ -113,6 +117,7 @@ static int load_cgroup(const struct store_known_cgroup *known, void *userdata)
 int intern_forget(struct intern *n)
 {
 	dictionary_forget(&n->texts);
+	dictionary_forget(&n->programs);
 	dictionary_forget(&n->images);
 	dictionary_forget(&n->contexts);
 	drop_cgroups(n);
@@ -156,48 +161,110 @@ static int text_or_none(struct intern *n, struct decode_string s, int64_t *ret_i
 	return s.bytes && s.length ? intern_text(n, s.bytes, s.length, ret_id) : 0;
 }
 
-/* Everything that makes two images the same one. No padding: it is hashed as bytes. */
-struct image_identity {
-	struct dictionary_hash args;
-	int64_t exe, filename, interpreter, args_count, args_total;
-	uint64_t inode, args_length;
+/* Everything that makes two programs the same one. No padding: it is hashed as bytes. */
+struct program_identity {
+	struct dictionary_hash exe, filename, interp;
+	uint64_t inode;
 	uint32_t dev, flags;
 	char comm[LINEAGE_COMM_LEN];
 };
 
-static int write_image(struct intern *n, const struct intern_image *image,
-		       const struct image_identity *identity, int64_t *ret_id)
+struct image_identity {
+	struct dictionary_hash args;
+	int64_t program, args_count, args_total;
+};
+
+static struct dictionary_hash hash_or_none(struct decode_string s)
+{
+	return s.bytes && s.length ? dictionary_hash(s.bytes, s.length)
+				   : (struct dictionary_hash){0};
+}
+
+static int write_program(struct intern *n, const struct intern_image *image, int64_t *ret_id)
 {
 	char comm[TEXT_SIZE(LINEAGE_COMM_LEN)];
-	bool comm_exact;
-	struct store_image row = {
-		.exe = identity->exe,
-		.filename = identity->filename,
-		.interpreter = identity->interpreter,
+	struct store_program row = {
 		.comm = comm,
-		.args_count = image->args_count,
-		.args_bytes = image->args_total,
 		.flags = image->flags,
 		.dev = image->dev,
 		.inode = (int64_t)image->inode,
 	};
+	bool exact;
+	int r = text_or_none(n, image->exe, &row.exe);
 
-	row.comm_length = text_from_bytes(comm, image->comm, strnlen(image->comm, LINEAGE_COMM_LEN),
-					  &comm_exact);
-	if (image->args.bytes) {
-		struct jsonargs json;
+	if (r == 0)
+		r = text_or_none(n, image->filename, &row.filename);
+	if (r == 0)
+		r = text_or_none(n, image->interp, &row.interpreter);
+	if (r < 0)
+		return r;
+	if (row.filename == row.exe)
+		row.filename = ROW_NONE;
+	row.comm_length =
+		text_from_bytes(comm, image->comm, strnlen(image->comm, LINEAGE_COMM_LEN), &exact);
+	return store_program(n->store, &row, ret_id);
+}
 
-		if (JSONARGS_SIZE(image->args.length) > n->scratch_size)
-			return -E2BIG;
-		json = jsonargs_from_argv(n->scratch, image->args.bytes, image->args.length);
+static int find_program(struct intern *n, const struct intern_image *image, int64_t *ret_id)
+{
+	struct program_identity identity = {
+		.exe = hash_or_none(image->exe),
+		.filename = hash_or_none(image->filename),
+		.interp = hash_or_none(image->interp),
+		.inode = image->inode,
+		.dev = image->dev,
+		.flags = image->flags,
+	};
+	struct dictionary_hash hash;
+	int r;
+
+	memcpy(identity.comm, image->comm, sizeof(identity.comm));
+	hash = dictionary_hash(&identity, sizeof(identity));
+	*ret_id = dictionary_find(&n->programs, hash);
+	if (*ret_id)
+		return 0;
+	r = write_program(n, image, ret_id);
+	if (r == 0)
+		dictionary_add(&n->programs, hash, *ret_id);
+	return r;
+}
+
+/* What an ordinary argv does not need. */
+static void fill_argv(struct intern *n, const struct intern_image *image, struct store_argv *argv)
+{
+	struct jsonargs json;
+
+	argv->count = image->args_count;
+	argv->bytes = image->args_total;
+	if (!image->args.bytes)
+		return;
+	json = jsonargs_from_argv(n->scratch, image->args.bytes, image->args.length);
+	argv->json = n->scratch;
+	argv->json_length = json.length;
+	if (!json.exact || (int64_t)image->args.length < image->args_total) {
+		argv->raw = image->args.bytes;
+		argv->raw_length = image->args.length;
+	}
+	if (argv->count == ROW_NONE)
+		argv->count = json.count;
+}
+
+static int write_image(struct intern *n, const struct intern_image *image, int64_t program,
+		       int64_t *ret_id)
+{
+	struct store_image row = {.program = program};
+	struct decode_string args = image->args;
+	uint32_t count;
+
+	if (JSONARGS_SIZE(args.length) > n->scratch_size)
+		return -E2BIG;
+	if ((int64_t)args.length == image->args_total &&
+	    args_join(n->scratch, args.bytes, args.length, &count) &&
+	    (image->args_count == ROW_NONE || image->args_count == count)) {
 		row.args = n->scratch;
-		row.args_length = json.length;
-		if (!json.exact || (int64_t)image->args.length < image->args_total) {
-			row.args_raw = image->args.bytes;
-			row.args_raw_length = image->args.length;
-		}
-		if (row.args_count == ROW_NONE)
-			row.args_count = json.count;
+		row.args_length = args.length - 1;
+	} else {
+		fill_argv(n, image, &row.argv);
 	}
 	return store_image(n->store, &row, ret_id);
 }
@@ -207,31 +274,19 @@ int intern_image(struct intern *n, const struct intern_image *image, int64_t *re
 	struct image_identity identity = {
 		.args_count = image->args_count,
 		.args_total = image->args_total,
-		.args_length = image->args.length,
-		.inode = image->inode,
-		.dev = image->dev,
-		.flags = image->flags,
 	};
 	struct dictionary_hash hash;
-	int r;
+	int r = find_program(n, image, &identity.program);
 
-	memcpy(identity.comm, image->comm, sizeof(identity.comm));
-	if (image->args.bytes)
-		identity.args = dictionary_hash(image->args.bytes, image->args.length);
-	r = text_or_none(n, image->exe, &identity.exe);
-	if (r == 0)
-		r = text_or_none(n, image->filename, &identity.filename);
-	if (r == 0)
-		r = text_or_none(n, image->interp, &identity.interpreter);
 	if (r < 0)
 		return r;
-	if (identity.filename == identity.exe)
-		identity.filename = ROW_NONE;
+	if (image->args.bytes)
+		identity.args = dictionary_hash(image->args.bytes, image->args.length);
 	hash = dictionary_hash(&identity, sizeof(identity));
 	*ret_id = dictionary_find(&n->images, hash);
 	if (*ret_id)
 		return 0;
-	r = write_image(n, image, &identity, ret_id);
+	r = write_image(n, image, identity.program, ret_id);
 	if (r == 0)
 		dictionary_add(&n->images, hash, *ret_id);
 	return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Row ids for what repeats: finds or writes the rows of text, image, context and cgroup.
+ * Row ids for what repeats: finds or writes the rows of text, program, image, context and
+ * cgroup.
  * Everything here happens within the caller's transaction; after a rollback: intern_forget().
  */
 #ifndef LINEAGED_INTERN_H
@@ -16,7 +17,7 @@ struct intern {
 	struct store *store;
 	const char *
 		root; /* "" or the directory that stands for / when container names are looked up */
-	struct dictionary texts, images, contexts;
+	struct dictionary texts, programs, images, contexts;
 	struct intern_cgroup *cgroups;
 	uint32_t v1_hierarchy;
 	char *scratch; /* for JSON and text of one record */

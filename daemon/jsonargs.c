@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistr.h>
 
+#include "schema/schema.h"
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /* What a byte means inside of a JSON string. */
@@ -130,6 +132,20 @@ struct jsonargs jsonargs_from_argv(char *out, const char *argv, size_t length)
 	*out = '\0';
 	result.length = out - start;
 	return result;
+}
+
+bool args_join(char *out, const char *argv, size_t length, uint32_t *ret_count)
+{
+	uint32_t count = 0;
+
+	if (length == 0 || argv[length - 1] || memchr(argv, SCHEMA_ARGS_SEPARATOR, length) ||
+	    u8_check((const uint8_t *)argv, length))
+		return false;
+	memcpy(out, argv, length);
+	for (char *p = out; (p = memchr(p, '\0', (size_t)(out + length - p))); count++)
+		*p = SCHEMA_ARGS_SEPARATOR;
+	*ret_count = count;
+	return true;
 }
 
 bool text_is_exact(const char *bytes, size_t length)

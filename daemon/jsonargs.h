@@ -32,6 +32,12 @@ struct jsonargs {
  */
 struct jsonargs jsonargs_from_argv(char *out, const char *argv, size_t length);
 
+/*
+ * The same argv with SCHEMA_ARGS_SEPARATOR between the arguments, in `length` bytes of `out`: its
+ * length is one less, and *ret_count arguments are in it. False: that cannot tell all of it.
+ */
+bool args_join(char *out, const char *argv, size_t length, uint32_t *ret_count);
+
 /* Valid UTF-8 without NUL: needs no text_from_bytes(). */
 bool text_is_exact(const char *bytes, size_t length);
 

@@ -33,6 +33,8 @@ static struct dictionary *dictionary_of(struct retain *r, enum retain_table tabl
 	switch (table) {
 	case RETAIN_IMAGE:
 		return &r->intern->images;
+	case RETAIN_PROGRAM:
+		return &r->intern->programs;
 	case RETAIN_CONTEXT:
 		return &r->intern->contexts;
 	case RETAIN_TEXT:
@@ -46,9 +48,8 @@ void retain_mark_begin(struct retain *r)
 {
 	const struct store *s = r->store;
 	const int64_t next[] = {
-		[RETAIN_IMAGE] = s->next_image,
-		[RETAIN_CONTEXT] = s->next_context,
-		[RETAIN_TEXT] = s->next_text,
+		[RETAIN_IMAGE] = s->next_image,	    [RETAIN_PROGRAM] = s->next_program,
+		[RETAIN_CONTEXT] = s->next_context, [RETAIN_TEXT] = s->next_text,
 		[RETAIN_CGROUP] = s->next_cgroup,
 	};
 

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "daemon/store_bind.h"
 #include "schema/cleanup.h"
 
 static const char *const sql[STORE_STMTS] = {
@@ -33,37 +34,9 @@ void store_reset(struct store *store, enum store_stmt stmt)
 	sqlite3_reset(store->stmts[stmt]);
 }
 
-/* ROW_NONE is NULL. */
-static void bind(sqlite3_stmt *s, int index, int64_t value)
-{
-	if (value == ROW_NONE)
-		sqlite3_bind_null(s, index);
-	else
-		sqlite3_bind_int64(s, index, value);
-}
-
-static void bind_text(sqlite3_stmt *s, int index, const char *text)
-{
-	sqlite3_bind_text(s, index, text && *text ? text : NULL, -1, SQLITE_STATIC);
-}
-
-static int run(struct store *store, sqlite3_stmt *s)
-{
-	int rc = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return schema_error(rc);
-}
-
 static int run_plain(struct store *store, enum store_stmt stmt)
 {
 	return run(store, store_query(store, stmt));
-}
-
-static int64_t column(sqlite3_stmt *s, int index)
-{
-	return sqlite3_column_type(s, index) == SQLITE_NULL ? ROW_NONE
-							    : sqlite3_column_int64(s, index);
 }
 
 int store_reload_ids(struct store *store)
@@ -77,6 +50,7 @@ int store_reload_ids(struct store *store)
 		store->next_image = sqlite3_column_int64(s, 2) + 1;
 		store->next_context = sqlite3_column_int64(s, 3) + 1;
 		store->next_cgroup = sqlite3_column_int64(s, 4) + 1;
+		store->next_program = sqlite3_column_int64(s, 5) + 1;
 	}
 	sqlite3_reset(s);
 	store->zone = -1;
@@ -277,117 +251,6 @@ int store_rollback(struct store *store)
 	store->zone = -1;
 	store->pending_count = 0;
 	return sqlite3_get_autocommit(store->db) ? 0 : r;
-}
-
-int store_text(struct store *store, const struct store_text *text, int64_t *ret_id)
-{
-	sqlite3_stmt *s = store_query(store, STORE_TEXT);
-
-	bind(s, 1, store->next_text);
-	sqlite3_bind_text(s, 2, text->value, (int)text->length, SQLITE_STATIC);
-	sqlite3_bind_blob(s, 3, text->raw, (int)text->raw_length, SQLITE_STATIC);
-	*ret_id = store->next_text++;
-	return run(store, s);
-}
-
-int store_image(struct store *store, const struct store_image *image, int64_t *ret_id)
-{
-	sqlite3_stmt *s = store_query(store, STORE_IMAGE);
-
-	bind(s, 1, store->next_image);
-	bind(s, 2, image->exe);
-	bind(s, 3, image->filename);
-	bind(s, 4, image->interpreter);
-	sqlite3_bind_text(s, 5, image->comm, (int)image->comm_length, SQLITE_STATIC);
-	sqlite3_bind_text(s, 6, image->args, (int)image->args_length, SQLITE_STATIC);
-	sqlite3_bind_blob(s, 7, image->args_raw, (int)image->args_raw_length, SQLITE_STATIC);
-	bind(s, 8, image->args_count);
-	bind(s, 9, image->args_bytes);
-	bind(s, 10, image->flags);
-	bind(s, 11, image->dev);
-	bind(s, 12, image->inode);
-	*ret_id = store->next_image++;
-	return run(store, s);
-}
-
-/* The kernel's "unset" as NULL. */
-static int64_t id_or_null(uint32_t id)
-{
-	return id == UINT32_MAX ? ROW_NONE : (int64_t)id;
-}
-
-int store_context(struct store *store, const struct lineage_ids *ids, int64_t cgroup,
-		  int64_t cgroup_v1, int64_t *ret_id)
-{
-	const int64_t values[] = {
-		store->next_context,
-		ids->uid,
-		ids->euid,
-		ids->suid,
-		ids->gid,
-		ids->egid,
-		ids->sgid,
-		id_or_null(ids->loginuid),
-		id_or_null(ids->sessionid),
-		(int64_t)ids->cap_effective,
-		(int64_t)ids->cap_permitted,
-		ids->sid,
-		ids->tty,
-		ids->pid_ns,
-		ids->mnt_ns,
-		ids->net_ns,
-		ids->user_ns,
-		ids->uts_ns,
-		ids->ipc_ns,
-		ids->cgroup_ns,
-		ids->pid_ns_level,
-		cgroup,
-		cgroup_v1,
-	};
-	sqlite3_stmt *s = store_query(store, STORE_CONTEXT);
-
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-		bind(s, (int)i + 1, values[i]);
-	*ret_id = store->next_context++;
-	return run(store, s);
-}
-
-static void bind_cgroup(sqlite3_stmt *s, int first, const struct store_cgroup *g)
-{
-	const struct container *c = &g->container;
-	const struct container_names *n = &g->names;
-
-	bind_text(s, first, g->path);
-	bind_text(s, first + 1, c->id);
-	bind_text(s, first + 2, n->runtime ? n->runtime : c->runtime);
-	bind_text(s, first + 3, n->container_name);
-	bind_text(s, first + 4, n->image_name);
-	bind_text(s, first + 5, n->pod_uid[0] ? n->pod_uid : c->pod_uid);
-	bind_text(s, first + 6, n->pod_name);
-	bind_text(s, first + 7, n->pod_namespace);
-}
-
-int store_cgroup(struct store *store, const struct store_cgroup *cgroup, int64_t *ret_id)
-{
-	sqlite3_stmt *s = store_query(store, STORE_CGROUP);
-
-	bind(s, 1, store->next_cgroup);
-	bind(s, 2, store->boot);
-	bind(s, 3, cgroup->hierarchy);
-	/* Any number, also the one that is ROW_NONE elsewhere. */
-	sqlite3_bind_int64(s, 4, (int64_t)cgroup->kernfs_id);
-	bind_cgroup(s, 5, cgroup);
-	*ret_id = store->next_cgroup++;
-	return run(store, s);
-}
-
-int store_cgroup_update(struct store *store, int64_t id, const struct store_cgroup *cgroup)
-{
-	sqlite3_stmt *s = store_query(store, STORE_CGROUP_UPDATE);
-
-	bind(s, 1, id);
-	bind_cgroup(s, 2, cgroup);
-	return run(store, s);
 }
 
 /* What was not known at first: the fork was lost and has been recovered. */

@@ -25,7 +25,7 @@ struct store {
 	bool in_transaction;
 	int64_t boot;	      /* number of the running boot */
 	int64_t next_process; /* ids for new rows */
-	int64_t next_text, next_image, next_context, next_cgroup;
+	int64_t next_text, next_program, next_image, next_context, next_cgroup;
 	int64_t run; /* row of this run of the daemon */
 	/* Range of starts of the process ids written to one zone, not yet in the database. */
 	int64_t zone;
@@ -45,16 +45,26 @@ struct store_text {
 	size_t raw_length;
 };
 
-struct store_image {
+struct store_program {
 	int64_t exe, filename, interpreter; /* texts; ROW_NONE */
 	const char *comm;
 	size_t comm_length;
-	const char *args; /* JSON; NULL: unknown */
-	size_t args_length;
-	const void *args_raw; /* NULL: args is exact */
-	size_t args_raw_length;
-	int64_t args_count, args_bytes;
 	int64_t flags, dev, inode;
+};
+
+struct store_argv {
+	const char *json; /* NULL: unknown */
+	size_t json_length;
+	const void *raw;
+	size_t raw_length;
+	int64_t count, bytes;
+};
+
+struct store_image {
+	int64_t program;
+	const char *args; /* as args_join() makes it; NULL: argv has them */
+	size_t args_length;
+	struct store_argv argv;
 };
 
 struct store_cgroup {
@@ -112,6 +122,7 @@ int store_reload_ids(struct store *store);
 
 /* New dictionary rows; *ret_id is their id. */
 int store_text(struct store *store, const struct store_text *text, int64_t *ret_id);
+int store_program(struct store *store, const struct store_program *program, int64_t *ret_id);
 int store_image(struct store *store, const struct store_image *image, int64_t *ret_id);
 int store_context(struct store *store, const struct lineage_ids *ids, int64_t cgroup,
 		  int64_t cgroup_v1, int64_t *ret_id);

@@ -5,11 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t column(sqlite3_stmt *s, int index)
-{
-	return sqlite3_column_type(s, index) == SQLITE_NULL ? ROW_NONE
-							    : sqlite3_column_int64(s, index);
-}
+#include "daemon/store_bind.h"
 
 static uint64_t number(sqlite3_stmt *s, int index)
 {
@@ -292,8 +288,7 @@ int store_read_file(struct store *store, int64_t image, struct store_file *ret_f
 		*ret_file = (struct store_file){
 			.dev = column(s, 0),
 			.inode = column(s, 1),
-			.args_count = column(s, 2),
-			.args_bytes = column(s, 3),
+			.args_bytes = column(s, 2),
 		};
 	store_reset(store, STORE_IMAGE_FILE);
 	return rc == SQLITE_ROW ? 1 : schema_error(rc);

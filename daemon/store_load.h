@@ -53,7 +53,7 @@ int store_read_image_at(struct store *store, int64_t process_id, uint64_t boot_n
 			struct image_state *ret_image);
 
 struct store_file {
-	int64_t dev, inode, args_count, args_bytes;
+	int64_t dev, inode, args_bytes;
 };
 
 /* 1: the file and the size of the arguments of a row of image; 0: there is no such row. */

@@ -60,8 +60,10 @@
 		     "WHERE exec_id > ? ORDER BY exec_id LIMIT ?")                              \
 	X(FROM_FAILURE, "SELECT failure_id, image, NULL, NULL, NULL, NULL FROM "                \
 			"exec_failure_row WHERE failure_id > ? ORDER BY failure_id LIMIT ?")    \
-	X(IMAGES, "SELECT image, exe, filename, interpreter FROM image "                        \
+	X(IMAGES, "SELECT image, program, NULL, NULL FROM image "                               \
 		  "WHERE image > ? AND image < ? ORDER BY image LIMIT ?")                       \
+	X(PROGRAMS, "SELECT program, exe, filename, interpreter FROM program "                  \
+		    "WHERE program > ? AND program < ? ORDER BY program LIMIT ?")               \
 	X(CONTEXTS, "SELECT context, cgroup, cgroup_v1, NULL FROM context "                     \
 		    "WHERE context > ? AND context < ? ORDER BY context LIMIT ?")               \
 	X(TEXTS, "SELECT text, NULL, NULL, NULL FROM text WHERE text > ? AND text < ? "         \
@@ -69,6 +71,8 @@
 	X(CGROUPS, "SELECT cgroup, NULL, NULL, NULL FROM cgroup WHERE cgroup > ?1 "             \
 		   "AND cgroup < ?2 AND boot <> ?4 ORDER BY cgroup LIMIT ?3")                   \
 	X(IMAGE_DELETE, "DELETE FROM image WHERE image = ?")                                    \
+	X(ARGV_DELETE, "DELETE FROM argv WHERE image = ?")                                      \
+	X(PROGRAM_DELETE, "DELETE FROM program WHERE program = ?")                              \
 	X(CONTEXT_DELETE, "DELETE FROM context WHERE context = ?")                              \
 	X(TEXT_DELETE, "DELETE FROM text WHERE text = ?")                                       \
 	X(CGROUP_DELETE, "DELETE FROM cgroup WHERE cgroup = ?")                                 \
@@ -459,7 +463,8 @@ static const struct {
 	enum statement list, delete;
 	enum retain_table refers_to; /* the other columns of the list */
 } dictionaries[] = {
-	[RETAIN_IMAGE] = {S_IMAGES, S_IMAGE_DELETE, RETAIN_TEXT},
+	[RETAIN_IMAGE] = {S_IMAGES, S_IMAGE_DELETE, RETAIN_PROGRAM},
+	[RETAIN_PROGRAM] = {S_PROGRAMS, S_PROGRAM_DELETE, RETAIN_TEXT},
 	[RETAIN_CONTEXT] = {S_CONTEXTS, S_CONTEXT_DELETE, RETAIN_CGROUP},
 	[RETAIN_TEXT] = {S_TEXTS, S_TEXT_DELETE, RETAIN_TABLES},
 	[RETAIN_CGROUP] = {S_CGROUPS, S_CGROUP_DELETE, RETAIN_TABLES},
@@ -489,8 +494,11 @@ int store_retain_sweep(struct store_retain *s, enum retain_table table, int64_t 
 					     column(stmt, i));
 	}
 	r = finish(stmt, count < ARRAY_SIZE(dead) ? rc : SQLITE_DONE);
-	for (size_t i = 0; r == 0 && i < count; i++)
+	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = run(QUERY(s, dictionaries[table].delete, dead[i]));
+		if (r == 0 && table == RETAIN_IMAGE)
+			r = run(QUERY(s, S_ARGV_DELETE, dead[i]));
+	}
 	*ret_seen = seen;
 	*ret_removed = (int64_t)count;
 	return r;

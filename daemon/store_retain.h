@@ -47,7 +47,14 @@ struct store_retain_size {
 };
 
 /* Tables of what repeats, in the order in which they are gone through. */
-enum retain_table { RETAIN_IMAGE, RETAIN_CONTEXT, RETAIN_TEXT, RETAIN_CGROUP, RETAIN_TABLES };
+enum retain_table {
+	RETAIN_IMAGE,
+	RETAIN_PROGRAM,
+	RETAIN_CONTEXT,
+	RETAIN_TEXT,
+	RETAIN_CGROUP,
+	RETAIN_TABLES
+};
 
 /* Tables that point to them. */
 enum retain_source { RETAIN_FROM_PROCESS, RETAIN_FROM_EXEC, RETAIN_FROM_FAILURE, RETAIN_SOURCES };

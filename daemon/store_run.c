@@ -6,20 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/store_bind.h"
 #include "schema/schema.h"
-
-static int run(struct store *store, sqlite3_stmt *s)
-{
-	int rc = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return schema_error(rc);
-}
-
-static void bind_text(sqlite3_stmt *s, int index, const char *text)
-{
-	sqlite3_bind_text(s, index, text && *text ? text : NULL, -1, SQLITE_STATIC);
-}
 
 int store_run_begin(struct store *store, const struct store_run *r)
 {

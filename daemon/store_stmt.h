@@ -9,9 +9,10 @@
 #define STORE_PROCESS_COLUMNS                                                                    \
 	"SELECT p.process_id, p.pid, p.start_boot_ns, p.provenance, p.parent_id, p.creator_id, " \
 	"p.fork_cpu, p.fork_seq, p.context, p.ns_pid, p.pgid, p.comm, p.exec_after_ns, "         \
-	"p.exec_cpu, p.exec_seq, p.exec_context, p.exec_parent_id, p.image, p.cwd, i.comm, "     \
+	"p.exec_cpu, p.exec_seq, p.exec_context, p.exec_parent_id, p.image, p.cwd, f.comm, "     \
 	"p.end_after_ns, p.end_cpu, p.end_seq, p.end_parent_id, p.status, p.user_us, "           \
-	"p.system_us, p.max_rss_kib FROM process_row p LEFT JOIN image i ON i.image = p.image "
+	"p.system_us, p.max_rss_kib FROM process_row p LEFT JOIN image i ON i.image = p.image "  \
+	"LEFT JOIN program f ON f.program = i.program "
 
 /*
  * Several rows at once: beginning and ending a statement costs a third of an insert. OR ROLLBACK
@@ -40,11 +41,13 @@
 	X(MAX_IDS,                                                                                 \
 	  "SELECT (SELECT max(process_id) FROM process_row), (SELECT max(text) FROM text), "       \
 	  "(SELECT max(image) FROM image), (SELECT max(context) FROM context), "                   \
-	  "(SELECT max(cgroup) FROM cgroup)")                                                      \
+	  "(SELECT max(cgroup) FROM cgroup), (SELECT max(program) FROM program)")                  \
 	X(TEXT, "INSERT INTO text (text, value, raw) VALUES (?, ?, ?)")                            \
-	X(IMAGE, "INSERT INTO image (image, exe, filename, interpreter, comm, args, args_raw, "    \
-		 "args_count, args_bytes, flags, dev, inode) "                                     \
-		 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                    \
+	X(PROGRAM, "INSERT INTO program (program, exe, filename, interpreter, comm, flags, dev, "  \
+		   "inode) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                       \
+	X(IMAGE, "INSERT INTO image (image, program, args) VALUES (?, ?, ?)")                      \
+	X(ARGV, "INSERT INTO argv (image, args, args_raw, args_count, args_bytes) "                \
+		"VALUES (?, ?, ?, ?, ?)")                                                          \
 	X(CONTEXT,                                                                                 \
 	  "INSERT INTO context (context, uid, euid, suid, gid, egid, sgid, loginuid, sessionid, "  \
 	  "cap_effective, cap_permitted, sid, tty, pid_ns, mnt_ns, net_ns, user_ns, uts_ns, "      \
@@ -143,10 +146,14 @@
 	X(RUN_LAST, "SELECT CASE boot WHEN ?1 THEN last_boot_ns ELSE 0 END FROM recorder_row "     \
 		    "ORDER BY boot = ?1 DESC, run DESC LIMIT 1")                                   \
 	X(EXEC_BEFORE,                                                                             \
-	  "SELECT e.image, e.cwd, i.comm FROM exec_row e LEFT JOIN image i ON i.image = e.image "  \
+	  "SELECT e.image, e.cwd, f.comm FROM exec_row e LEFT JOIN image i ON i.image = e.image "  \
+	  "LEFT JOIN program f ON f.program = i.program "                                          \
 	  "WHERE e.process_id = ? AND (e.boot_ns IS NULL OR e.boot_ns <= ?) "                      \
 	  "ORDER BY e.boot_ns DESC, e.exec_id DESC LIMIT 1")                                       \
-	X(IMAGE_FILE, "SELECT dev, inode, args_count, args_bytes FROM image WHERE image = ?")      \
+	X(IMAGE_FILE, "SELECT f.dev, f.inode, CASE WHEN i.args IS NULL THEN a.args_bytes ELSE "    \
+		      "length(CAST(i.args AS BLOB)) + 1 END FROM image i "                         \
+		      "JOIN program f ON f.program = i.program "                                   \
+		      "LEFT JOIN argv a ON a.image = i.image WHERE i.image = ?")                   \
 	X(FACT_GET, "SELECT value FROM meta WHERE name = ?")                                       \
 	X(FACT_SET, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")                     \
 	X(BOOTS_CLOSE,                                                                             \

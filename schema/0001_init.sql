@@ -70,20 +70,34 @@ CREATE TABLE context (
   cgroup_v1     INTEGER           -- -> cgroup (v1), where the node has one
 );
 
--- Dictionary of program images: one row per distinct (file, argv, way of asking).
-CREATE TABLE image (
-  image       INTEGER PRIMARY KEY,
+-- Dictionary of programs: one row per distinct (file, way of asking).
+CREATE TABLE program (
+  program     INTEGER PRIMARY KEY,
   exe         INTEGER,  -- -> text: the executable's own path; the interpreter's for a script
   filename    INTEGER,  -- -> text: the file name as asked; NULL: same as exe
   interpreter INTEGER,  -- -> text: the interpreter as named by the script; NULL: no script
   comm        TEXT,     -- as the kernel set it at that exec
-  args        TEXT,     -- JSON array of strings
-  args_raw    BLOB,     -- argv as in /proc/PID/cmdline, where args is not exact
-  args_count  INTEGER,
-  args_bytes  INTEGER,  -- true length of argv
   flags       INTEGER NOT NULL, -- LINEAGE_EXE_* and others of bpf/lineage_abi.h; see view exec
   dev         INTEGER,  -- major << 20 | minor
   inode       INTEGER
+);
+
+-- Dictionary of program images: one row per distinct (program, argv). No other takes as many bytes, so the
+-- usual argv has no room for more than itself.
+CREATE TABLE image (
+  image       INTEGER PRIMARY KEY,
+  program     INTEGER NOT NULL, -- -> program
+  args        TEXT      -- the arguments with byte 127 between them; NULL: see argv
+);
+
+-- What image.args cannot hold: no argument at all, one that is no UTF-8 or has the byte 127, an argv that is
+-- cut, does not end in NUL or is unknown.
+CREATE TABLE argv (
+  image       INTEGER PRIMARY KEY,
+  args        TEXT,     -- JSON array of strings; NULL: unknown
+  args_raw    BLOB,     -- argv as in /proc/PID/cmdline, where args is not exact
+  args_count  INTEGER,  -- true ones, also where args has fewer
+  args_bytes  INTEGER
 );
 
 -- One row per process: its birth, its latest image, its end.

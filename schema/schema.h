@@ -36,6 +36,10 @@ enum provenance {
 /* A life or a wait for exec longer than this is found by index, a shorter one through its zone. */
 #define SCHEMA_LATE_NS 10000000000LL
 
+/* Between the arguments in image.args. An argument that has it makes the argv one for the table
+ * argv. */
+#define SCHEMA_ARGS_SEPARATOR '\x7f'
+
 /* What opening found wrong, beside plain negative errno. */
 enum schema_error {
 	SCHEMA_E_FOREIGN = -1001, /* a database, but not ours (application_id) */

@@ -25,10 +25,13 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%S', p.end_unix_ns / 1000000000, 'unixepoch')
     || printf('.%09dZ', p.end_unix_ns % 1000000000) AS end,
   p.parent_id, parent.pid AS ppid, p.creator_id,
-  coalesce(name.value, i.comm) AS comm,
+  coalesce(name.value, f.comm) AS comm,
   exe.value AS exe,
-  i.args, i.args_count,
-  i.args_raw IS NOT NULL AND length(i.args_raw) < i.args_bytes AS args_truncated,
+  CASE WHEN i.args IS NULL THEN a.args
+    ELSE '[' || replace(json_quote(i.args), char(127), '","') || ']' END AS args,
+  CASE WHEN i.args IS NULL THEN a.args_count
+    ELSE length(i.args) - length(replace(i.args, char(127), '')) + 1 END AS args_count,
+  a.args_raw IS NOT NULL AND length(a.args_raw) < a.args_bytes AS args_truncated,
   (p.provenance >> 3) & 7 = 7 AS image_inherited,
   cwd.value AS cwd,
   x.uid, x.euid, x.gid, x.egid, x.loginuid, x.sessionid, x.sid,
@@ -51,7 +54,9 @@ SELECT
 FROM process_base p
 LEFT JOIN process_row parent ON parent.process_id = p.parent_id
 LEFT JOIN image i ON i.image = p.image
-LEFT JOIN text exe ON exe.text = i.exe
+LEFT JOIN program f ON f.program = i.program
+LEFT JOIN argv a ON a.image = p.image AND i.args IS NULL
+LEFT JOIN text exe ON exe.text = f.exe
 LEFT JOIN text cwd ON cwd.text = p.cwd
 LEFT JOIN text name ON name.text = p.comm
 LEFT JOIN context x ON x.context = coalesce(nullif(p.exec_context, 0), p.context)
@@ -103,19 +108,24 @@ SELECT
   e.cpu, e.seq,
   CASE e.provenance WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
     ELSE 'inferred' END AS provenance,
-  coalesce(name.value, i.comm) AS comm,
+  coalesce(name.value, f.comm) AS comm,
   exe.value AS exe,
   coalesce(filename.value, exe.value) AS filename,
   interpreter.value AS interpreter,
-  i.args, i.args_raw, i.args_count, i.args_bytes,
-  i.args_raw IS NOT NULL AND length(i.args_raw) < i.args_bytes AS args_truncated,
+  CASE WHEN i.args IS NULL THEN a.args
+    ELSE '[' || replace(json_quote(i.args), char(127), '","') || ']' END AS args,
+  a.args_raw,
+  CASE WHEN i.args IS NULL THEN a.args_count
+    ELSE length(i.args) - length(replace(i.args, char(127), '')) + 1 END AS args_count,
+  CASE WHEN i.args IS NULL THEN a.args_bytes ELSE length(CAST(i.args AS BLOB)) + 1 END AS args_bytes,
+  a.args_raw IS NOT NULL AND length(a.args_raw) < a.args_bytes AS args_truncated,
   cwd.value AS cwd,
-  i.dev >> 20 AS dev_major, i.dev & 1048575 AS dev_minor, i.inode,
-  i.flags & 1 AS deleted, (i.flags >> 1) & 1 AS memfd,
-  (i.flags >> 2) & 1 AS upper_layer, (i.flags >> 3) & 1 AS overlay,
-  (i.flags >> 4) & 1 AS exe_truncated, (i.flags >> 5) & 1 AS cwd_truncated,
-  (i.flags >> 6) & 1 AS cwd_deleted, (i.flags >> 7) & 1 AS args_unreadable,
-  (i.flags >> 8) & 1 AS script, (i.flags >> 9) & 1 AS secure,
+  f.dev >> 20 AS dev_major, f.dev & 1048575 AS dev_minor, f.inode,
+  f.flags & 1 AS deleted, (f.flags >> 1) & 1 AS memfd,
+  (f.flags >> 2) & 1 AS upper_layer, (f.flags >> 3) & 1 AS overlay,
+  (f.flags >> 4) & 1 AS exe_truncated, (f.flags >> 5) & 1 AS cwd_truncated,
+  (f.flags >> 6) & 1 AS cwd_deleted, (f.flags >> 7) & 1 AS args_unreadable,
+  (f.flags >> 8) & 1 AS script, (f.flags >> 9) & 1 AS secure,
   x.uid, x.euid, x.suid, x.gid, x.egid, x.sgid, x.loginuid, x.sessionid,
   x.cap_effective, x.cap_permitted, x.sid, e.pgid, x.tty,
   x.pid_ns, x.mnt_ns, x.net_ns, x.user_ns, x.uts_ns, x.ipc_ns, x.cgroup_ns,
@@ -126,9 +136,11 @@ FROM exec_base e
 JOIN boot b ON b.boot = e.boot
 LEFT JOIN process_row parent ON parent.process_id = e.parent_id
 LEFT JOIN image i ON i.image = e.image
-LEFT JOIN text exe ON exe.text = i.exe
-LEFT JOIN text filename ON filename.text = i.filename
-LEFT JOIN text interpreter ON interpreter.text = i.interpreter
+LEFT JOIN program f ON f.program = i.program
+LEFT JOIN argv a ON a.image = e.image AND i.args IS NULL
+LEFT JOIN text exe ON exe.text = f.exe
+LEFT JOIN text filename ON filename.text = f.filename
+LEFT JOIN text interpreter ON interpreter.text = f.interpreter
 LEFT JOIN text cwd ON cwd.text = e.cwd
 LEFT JOIN text name ON name.text = e.comm
 LEFT JOIN context x ON x.context = e.context
@@ -159,29 +171,36 @@ WHERE p.end_after_ns IS NOT NULL;
 -- One row per failed execve or execveat.
 CREATE VIEW exec_failure AS
 SELECT
-  f.process_id, b.boot_id, p.pid,
-  (SELECT c.offset_ns FROM clock c WHERE c.boot = f.boot AND c.from_boot_ns <= f.boot_ns
-   ORDER BY c.from_boot_ns DESC LIMIT 1) + f.boot_ns AS unix_ns,
+  e.process_id, b.boot_id, p.pid,
+  (SELECT c.offset_ns FROM clock c WHERE c.boot = e.boot AND c.from_boot_ns <= e.boot_ns
+   ORDER BY c.from_boot_ns DESC LIMIT 1) + e.boot_ns AS unix_ns,
   strftime('%Y-%m-%dT%H:%M:%S', ((SELECT c.offset_ns FROM clock c
-    WHERE c.boot = f.boot AND c.from_boot_ns <= f.boot_ns
-    ORDER BY c.from_boot_ns DESC LIMIT 1) + f.boot_ns) / 1000000000, 'unixepoch')
+    WHERE c.boot = e.boot AND c.from_boot_ns <= e.boot_ns
+    ORDER BY c.from_boot_ns DESC LIMIT 1) + e.boot_ns) / 1000000000, 'unixepoch')
     || printf('.%09dZ', ((SELECT c.offset_ns FROM clock c
-    WHERE c.boot = f.boot AND c.from_boot_ns <= f.boot_ns
-    ORDER BY c.from_boot_ns DESC LIMIT 1) + f.boot_ns) % 1000000000) AS time,
-  f.cpu, f.seq,
-  CASE f.provenance WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
+    WHERE c.boot = e.boot AND c.from_boot_ns <= e.boot_ns
+    ORDER BY c.from_boot_ns DESC LIMIT 1) + e.boot_ns) % 1000000000) AS time,
+  e.cpu, e.seq,
+  CASE e.provenance WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
     ELSE 'inferred' END AS provenance,
-  filename.value AS filename, i.args, i.args_count, f.errno,
-  CASE f.errno WHEN 1 THEN 'EPERM' WHEN 2 THEN 'ENOENT' WHEN 5 THEN 'EIO' WHEN 7 THEN 'E2BIG'
+  filename.value AS filename,
+  CASE WHEN i.args IS NULL THEN a.args
+    ELSE '[' || replace(json_quote(i.args), char(127), '","') || ']' END AS args,
+  CASE WHEN i.args IS NULL THEN a.args_count
+    ELSE length(i.args) - length(replace(i.args, char(127), '')) + 1 END AS args_count,
+  e.errno,
+  CASE e.errno WHEN 1 THEN 'EPERM' WHEN 2 THEN 'ENOENT' WHEN 5 THEN 'EIO' WHEN 7 THEN 'E2BIG'
     WHEN 8 THEN 'ENOEXEC' WHEN 11 THEN 'EAGAIN' WHEN 12 THEN 'ENOMEM' WHEN 13 THEN 'EACCES'
     WHEN 14 THEN 'EFAULT' WHEN 20 THEN 'ENOTDIR' WHEN 21 THEN 'EISDIR' WHEN 22 THEN 'EINVAL'
     WHEN 23 THEN 'ENFILE' WHEN 24 THEN 'EMFILE' WHEN 26 THEN 'ETXTBSY' WHEN 36 THEN 'ENAMETOOLONG'
-    WHEN 40 THEN 'ELOOP' WHEN 80 THEN 'ELIBBAD' ELSE 'errno ' || f.errno END AS error
-FROM exec_failure_row f
-JOIN boot b ON b.boot = f.boot
-JOIN process_row p ON p.process_id = f.process_id
-LEFT JOIN image i ON i.image = f.image
-LEFT JOIN text filename ON filename.text = i.filename;
+    WHEN 40 THEN 'ELOOP' WHEN 80 THEN 'ELIBBAD' ELSE 'errno ' || e.errno END AS error
+FROM exec_failure_row e
+JOIN boot b ON b.boot = e.boot
+JOIN process_row p ON p.process_id = e.process_id
+LEFT JOIN image i ON i.image = e.image
+LEFT JOIN program f ON f.program = i.program
+LEFT JOIN argv a ON a.image = e.image AND i.args IS NULL
+LEFT JOIN text filename ON filename.text = f.filename;
 
 -- What is known to be missing.
 CREATE VIEW gap AS
@@ -237,7 +256,9 @@ SELECT
   e.pid AS ProcessId,
   b.boot_id || '/' || e.process_id AS ProcessGuid,
   exe.value AS Image,
-  (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(i.args) ORDER BY key))
+  CASE WHEN i.args IS NULL
+    THEN (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(a.args) ORDER BY key))
+    ELSE replace(i.args, char(127), ' ') END
     AS CommandLine,
   cwd.value AS CurrentDirectory,
   CASE x.uid WHEN 0 THEN 'root' ELSE CAST(x.uid AS TEXT) END AS User,
@@ -246,22 +267,28 @@ SELECT
   parent.pid AS ParentProcessId,
   b.boot_id || '/' || e.parent_id AS ParentProcessGuid,
   pexe.value AS ParentImage,
-  (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(pi.args) ORDER BY key))
+  CASE WHEN pi.args IS NULL
+    THEN (SELECT group_concat(value, ' ') FROM (SELECT value FROM json_each(pa.args) ORDER BY key))
+    ELSE replace(pi.args, char(127), ' ') END
     AS ParentCommandLine,
   CASE px.uid WHEN 0 THEN 'root' ELSE CAST(px.uid AS TEXT) END AS ParentUser,
   coalesce(g.container_id, g1.container_id) AS ContainerId,
-  i.args_raw IS NOT NULL AND length(i.args_raw) < i.args_bytes AS args_truncated,
+  a.args_raw IS NOT NULL AND length(a.args_raw) < a.args_bytes AS args_truncated,
   CASE e.provenance WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
     ELSE 'inferred' END AS provenance
 FROM exec_parent_base e
 JOIN boot b ON b.boot = e.boot
 LEFT JOIN image i ON i.image = e.image
-LEFT JOIN text exe ON exe.text = i.exe
+LEFT JOIN program f ON f.program = i.program
+LEFT JOIN argv a ON a.image = e.image AND i.args IS NULL
+LEFT JOIN text exe ON exe.text = f.exe
 LEFT JOIN text cwd ON cwd.text = e.cwd
 LEFT JOIN context x ON x.context = e.context
 LEFT JOIN cgroup g ON g.cgroup = x.cgroup
 LEFT JOIN cgroup g1 ON g1.cgroup = x.cgroup_v1
 LEFT JOIN process_row parent ON parent.process_id = e.parent_id
 LEFT JOIN image pi ON pi.image = e.parent_image
-LEFT JOIN text pexe ON pexe.text = pi.exe
+LEFT JOIN program pf ON pf.program = pi.program
+LEFT JOIN argv pa ON pa.image = e.parent_image AND pi.args IS NULL
+LEFT JOIN text pexe ON pexe.text = pf.exe
 LEFT JOIN context px ON px.context = coalesce(nullif(parent.exec_context, 0), parent.context);

@@ -111,9 +111,13 @@ class Database:
         if key not in self.images:
             number = self.images[key] = self.next("image")
             size = len(raw) if raw is not None else sum(len(a.encode()) + 1 for a in args)
-            self.run("INSERT INTO image VALUES (?, ?, NULL, NULL, ?, ?, ?, ?, ?, 0, ?, ?)", number,
-                     self.text(exe), comm, json.dumps(args, ensure_ascii=False), raw, len(args), size,
+            self.run("INSERT INTO program VALUES (?, ?, NULL, NULL, ?, 0, ?, ?)", number, self.text(exe), comm,
                      8 << 20 | 1, number + 100)
+            plain = args and raw is None and not any("\x7f" in a for a in args)
+            self.run("INSERT INTO image VALUES (?, ?, ?)", number, number, "\x7f".join(args) if plain else None)
+            if not plain:
+                self.run("INSERT INTO argv VALUES (?, ?, ?, ?, ?)", number, json.dumps(args, ensure_ascii=False), raw,
+                         len(args), size)
         return self.images[key]
 
     def number(self):

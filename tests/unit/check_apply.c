@@ -296,7 +296,7 @@ START_TEST(test_a_failure_that_says_less)
 	ck_assert_str_eq(synthetic_rows(&s, failures),
 			 "101|bin/ls|[\"ls\",\"-l\"]|2|7|E2BIG|observed|0\n"
 			 "101||||14|EFAULT|observed|0");
-	ck_assert_str_eq(synthetic_sql(&s, "SELECT args_bytes > 6 FROM image WHERE args NOT NULL"),
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT args_bytes > 6 FROM argv WHERE args NOT NULL"),
 			 "1");
 	end();
 }

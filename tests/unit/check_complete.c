@@ -151,9 +151,9 @@ START_TEST(truncated_and_pruned)
 	fixture_process(&fixture,
 			&(struct fixture_process){
 				.pid = 8, .start_ns = S, .exe = "/bin/y", .args = "[\"y\"]"});
-	fixture_sql(
-		&fixture,
-		"UPDATE image SET args_raw = x'7800', args_bytes = 5000 WHERE args = '[\"x\"]'");
+	fixture_sql(&fixture, "INSERT INTO argv SELECT image, '[\"x\"]', x'7800', 1, 5000 FROM "
+			      "image WHERE args = 'x'; "
+			      "UPDATE image SET args = NULL WHERE args = 'x'");
 	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (2, 214, 1, 0, 5)");
 	add_range(AT(1), AT(2));
 	for (int id = 1; id <= 2; id++) {

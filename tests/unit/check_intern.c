@@ -2,12 +2,14 @@
 /* Tests of daemon/intern.c: one row for what is the same, and never one for what is not. */
 #include "suite.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/intern.h"
+#include "daemon/jsonargs.h"
 #include "schema/cleanup.h"
 
 static char directory[64], path[80];
@@ -129,16 +131,86 @@ START_TEST(test_arguments)
 
 	begin();
 	ck_assert_int_eq(intern_image(&n, &image, &id), 0);
-	ck_assert_int_eq(ask("SELECT count(*) FROM image WHERE args ISNULL AND args_count ISNULL"),
+	ck_assert_int_eq(ask("SELECT count(*) FROM argv WHERE args ISNULL AND args_count ISNULL"),
 			 1);
 	/* The worst of everything that a record may carry. */
 	memset(args, 1, LINEAGE_ARGS_MAX);
 	image.args = (struct decode_string){args, LINEAGE_ARGS_MAX};
 	image.args_total = 1000000;
 	ck_assert_int_eq(intern_image(&n, &image, &id), 0);
-	ck_assert_int_eq(ask("SELECT count(*) FROM image WHERE length(args_raw) = 32768 AND "
+	ck_assert_int_eq(ask("SELECT count(*) FROM argv WHERE length(args_raw) = 32768 AND "
 			     "args_bytes = 1000000 AND args_count = 1 AND json_valid(args)"),
 			 1);
+	end();
+}
+END_TEST
+
+/* The argv of an image as the view tells it, against the JSON of its bytes. */
+static void expect_args(const char *argv, size_t length, uint32_t random)
+{
+	CLEANUP_FREE char *expected = malloc(JSONARGS_SIZE(length));
+	struct jsonargs json = jsonargs_from_argv(expected, argv, length);
+	struct intern_image image = {.args = {argv, length},
+				     .args_count = ROW_NONE,
+				     .args_total = (int64_t)length,
+				     .inode = random};
+	sqlite3_stmt *stmt = NULL;
+	int64_t id;
+	char sql[256];
+
+	ck_assert_int_eq(intern_image(&n, &image, &id), 0);
+	snprintf(
+		sql, sizeof(sql),
+		"INSERT INTO process_row (process_id, boot, pid, start_boot_ns, provenance, image) "
+		"VALUES (%" PRId64 ", 1, 1, 0, 0, %" PRId64 ")",
+		id, id);
+	ck_assert_int_eq(schema_exec(s.db, sql), 0);
+	snprintf(sql, sizeof(sql),
+		 "SELECT args, args_count, args_bytes, args_raw, args_truncated FROM exec "
+		 "WHERE process_id = %" PRId64,
+		 id);
+	ck_assert_int_eq(sqlite3_prepare_v2(s.db, sql, -1, &stmt, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	ck_assert_str_eq((const char *)sqlite3_column_text(stmt, 0), expected);
+	ck_assert_uint_eq((uint32_t)sqlite3_column_int64(stmt, 1), json.count);
+	ck_assert_int_eq(sqlite3_column_int64(stmt, 2), (int64_t)length);
+	ck_assert(json.exact == (sqlite3_column_type(stmt, 3) == SQLITE_NULL));
+	if (!json.exact)
+		ck_assert_mem_eq(sqlite3_column_blob(stmt, 3), argv, length);
+	ck_assert_int_eq(sqlite3_column_int(stmt, 4), 0);
+	sqlite3_finalize(stmt);
+}
+
+START_TEST(test_arguments_come_back)
+{
+	/* From the byte 127 on, the odd ones. */
+	static const char alphabet[] = "a\0\0\n\t\1\x1f\"\\[],nu'\x7f\xc3\xa9\xff";
+	char argv[24];
+	uint32_t random = 1, joined;
+
+	begin();
+	expect_args("ls\0-l\0", 6, 0);
+	expect_args("", 0, 0);
+	expect_args("\0", 1, 0);
+	expect_args("a\0\0", 3, 0);
+	expect_args("no end", 6, 0);
+	expect_args("a\x7f\0", 3, 0);
+	expect_args("\\n\0\\u007f\0", 10, 0);
+	for (int i = 0; i < 3000; i++) {
+		size_t length = random % sizeof(argv);
+
+		for (size_t k = 0; k < length; k++) {
+			random = random * 1664525 + 1013904223;
+			argv[k] = alphabet[(random >> 16) % (i % 2 ? 15 : 19)];
+		}
+		if (i % 2 && length)
+			argv[length - 1] = '\0';
+		random = random * 1664525 + 1013904223;
+		expect_args(argv, length, random);
+	}
+	/* Both ways were taken. */
+	joined = (uint32_t)ask("SELECT count(*) FROM image WHERE args NOTNULL");
+	ck_assert(joined > 100 && joined < 2900);
 	end();
 }
 END_TEST
@@ -205,8 +277,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_texts,   test_images_differ_by_everything, test_arguments, test_contexts,
-		test_cgroups,
+		test_texts,    test_images_differ_by_everything, test_arguments,
+		test_contexts, test_arguments_come_back,	 test_cgroups,
 	};
 
 	return SUITE_RUN("intern", tests);

@@ -377,10 +377,10 @@ static void exec_shell(const char *exe, size_t exe_length, const char *args, siz
 }
 
 #define BIRTH                                                                                     \
-	"SELECT coalesce(p.exe, f.value), p.args, p.provenance, image_inherited, i.flags >> 4 & " \
-	"1 "                                                                                      \
-	"FROM process p JOIN process_row USING (process_id) LEFT JOIN image i USING (image) "     \
-	"LEFT JOIN text f ON f.text = i.filename WHERE p.pid = 101"
+	"SELECT coalesce(p.exe, t.value), p.args, p.provenance, image_inherited, f.flags >> 4 & " \
+	"1 FROM process p JOIN process_row USING (process_id) LEFT JOIN image i USING (image) "   \
+	"LEFT JOIN program f USING (program) LEFT JOIN text t ON t.text = f.filename "            \
+	"WHERE p.pid = 101"
 
 /* Recovered when the parent has long become something else. */
 START_TEST(test_what_ran_at_a_lost_fork)

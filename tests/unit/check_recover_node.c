@@ -138,10 +138,10 @@ START_TEST(test_what_their_children_have_from_them)
 	ck_assert(synthetic_runs(&s, &now, 1));
 	look_again();
 	tick();
-	ck_assert_str_eq(
-		synthetic_rows(&s, "SELECT p.pid, i.inode FROM process_row p LEFT JOIN "
-				   "image i USING (image) WHERE p.pid / 100 = 40001 ORDER BY 1"),
-		"4000100|12\n4000101|\n4000102|12\n4000103|12");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT p.pid, f.inode FROM process_row p LEFT JOIN "
+					    "image i USING (image) LEFT JOIN program f USING "
+					    "(program) WHERE p.pid / 100 = 40001 ORDER BY 1"),
+			 "4000100|12\n4000101|\n4000102|12\n4000103|12");
 	ck_assert_str_eq(synthetic_rows(&s,
 					"SELECT comm, image_inherited FROM process WHERE pid = %u",
 					child.pid),

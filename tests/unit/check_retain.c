@@ -25,7 +25,8 @@ static const char unused_contexts[] =
 	"SELECT count(*) FROM context WHERE context NOT IN (SELECT context FROM process_row UNION "
 	"SELECT exec_context FROM process_row WHERE exec_context IS NOT NULL)";
 static const char unused_texts[] =
-	"SELECT count(*) FROM text WHERE text NOT IN (SELECT exe FROM image UNION SELECT cwd FROM "
+	"SELECT count(*) FROM text WHERE text NOT IN (SELECT exe FROM program UNION SELECT cwd "
+	"FROM "
 	"process_row WHERE cwd IS NOT NULL UNION SELECT cwd FROM exec_row WHERE cwd IS NOT NULL)";
 
 /* Not what the disk of this machine can do. */

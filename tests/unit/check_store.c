@@ -99,11 +99,13 @@ START_TEST(test_rows_come_back)
 		.uid = 3, .loginuid = UINT32_MAX, .cap_effective = 1ULL << 63 | 1};
 	struct store_text text = {
 		.value = "a\xef\xbf\xbd", .length = 4, .raw = "a\xff", .raw_length = 2};
-	struct store_image image = {.exe = 1,
-				    .filename = ROW_NONE,
-				    .interpreter = ROW_NONE,
-				    .comm = "ls",
-				    .comm_length = 2};
+	struct store_program program = {.exe = 1,
+					.filename = ROW_NONE,
+					.interpreter = ROW_NONE,
+					.comm = "ls",
+					.comm_length = 2};
+	struct store_image plain = {.program = 1, .args = "ls\x7f-l", .args_length = 5},
+			   other = {.program = 1, .argv = {.count = ROW_NONE, .bytes = 3}};
 	int64_t id;
 
 	begin();
@@ -111,16 +113,27 @@ START_TEST(test_rows_come_back)
 	ck_assert_int_eq(store_text(&s, &text, &id), 0);
 	ck_assert_int_eq(id, 1);
 	ck_assert_int_eq(store_context(&s, &ids, ROW_NONE, ROW_NONE, &id), 0);
-	ck_assert_int_eq(store_image(&s, &image, &id), 0);
+	ck_assert_int_eq(store_program(&s, &program, &id), 0);
+	ck_assert_int_eq(store_image(&s, &plain, &id), 0);
+	ck_assert_int_eq(store_image(&s, &other, &id), 0);
+	ck_assert_int_eq(id, 2);
 	ck_assert_int_eq(store_commit(&s), 0);
 	ck_assert_int_eq(
 		ask("SELECT count(*) FROM text WHERE hex(raw) = '61FF' AND length(value) = 2"), 1);
 	ck_assert_int_eq(ask("SELECT count(*) FROM context WHERE uid = 3 AND loginuid IS NULL "
 			     "AND sessionid = 0 AND cap_effective < 0 AND cgroup IS NULL"),
 			 1);
-	ck_assert_int_eq(ask("SELECT count(*) FROM image WHERE exe = 1 AND filename IS NULL "
-			     "AND args IS NULL AND args_raw IS NULL AND comm = 'ls'"),
+	ck_assert_int_eq(ask("SELECT count(*) FROM program WHERE exe = 1 AND filename IS NULL "
+			     "AND comm = 'ls'"),
 			 1);
+	ck_assert_int_eq(
+		ask("SELECT count(*) FROM image WHERE image = 1 AND args = 'ls' || char(127) "
+		    "|| '-l' OR image = 2 AND args IS NULL"),
+		2);
+	ck_assert_int_eq(
+		ask("SELECT sum(image) FROM argv WHERE args IS NULL AND args_raw IS NULL AND "
+		    "args_count IS NULL AND args_bytes = 3"),
+		2);
 	end();
 }
 END_TEST

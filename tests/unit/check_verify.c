@@ -100,6 +100,8 @@ static const struct {
 	{"UPDATE process_row SET end_after_ns = -1 WHERE process_id = 1", "ends before it starts"},
 	{"UPDATE process_row SET image = 99 WHERE process_id = 1", "its image 99 is missing"},
 	{"UPDATE process_row SET context = 99 WHERE process_id = 1", "its context 99 is missing"},
+	{"DELETE FROM program WHERE program = 1", "its program 1 is missing"},
+	{"DELETE FROM argv", "its argv is missing"},
 	{"DELETE FROM text WHERE text = 1", "its executable 1 is missing"},
 	{"UPDATE zone SET max_start_ns = 5", "does not cover"},
 	{"DELETE FROM zone", "does not cover"},

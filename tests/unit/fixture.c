@@ -86,12 +86,19 @@ int64_t fixture_image(struct fixture *f, const char *exe, const char *args)
 	const char *slash = strrchr(exe, '/');
 	int64_t text = fixture_text(f, exe);
 
+	fixture_sql(f,
+		    "INSERT INTO program (program, exe, comm, flags, dev, inode) "
+		    "VALUES (%lld, %lld, substr(%Q, 1, 15), 0, 8, %lld)",
+		    f->next_image, text, slash ? slash + 1 : exe, f->next_image);
+	fixture_sql(f,
+		    "INSERT INTO image (image, program, args) SELECT %lld, %lld, "
+		    "group_concat(value, char(127)) FROM json_each(%Q)",
+		    f->next_image, f->next_image, args);
 	fixture_sql(
 		f,
-		"INSERT INTO image (image, exe, comm, args, args_count, args_bytes, flags, dev,"
-		"inode) VALUES (%lld, %lld, substr(%Q, 1, 15), %Q, json_array_length(%Q), 10, 0, 8,"
-		"%lld)",
-		f->next_image, text, slash ? slash + 1 : exe, args, args, f->next_image);
+		"INSERT INTO argv (image, args, args_count, args_bytes) SELECT image, '[]', 0, 0 "
+		"FROM image WHERE image = %lld AND args IS NULL",
+		f->next_image);
 	return f->next_image++;
 }
 
@@ -202,8 +209,9 @@ void fixture_small(struct fixture *f)
 
 		fixture_sql(
 			f,
-			"UPDATE process_row SET image = (SELECT min(image) FROM image JOIN text ON"
-			" text = exe WHERE value = '/usr/bin/cc') WHERE process_id = %lld",
+			"UPDATE process_row SET image = (SELECT min(image) FROM image JOIN program"
+			" USING (program) JOIN text ON text = exe WHERE value = '/usr/bin/cc') "
+			"WHERE process_id = %lld",
 			cc);
 	}
 	fixture_process(f, &(struct fixture_process){.pid = 310,

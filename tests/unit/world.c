@@ -41,6 +41,7 @@ void world_run_image(struct world *w, struct process *p)
 		snprintf(args, sizeof(args), "--once=%" PRIu64, w->spawned);
 	else
 		snprintf(args, sizeof(args), "-x%u", chance(w, 4));
+	args[length - 1] = '\0';
 	image.exe.length = (size_t)snprintf(exe, sizeof(exe), "/usr/bin/program%u", which);
 	image.exe.bytes = exe;
 	image.args = (struct decode_string){args, length};
