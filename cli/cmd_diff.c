@@ -52,7 +52,7 @@ static int fill(struct diff *d, struct tally *tally)
 	d->filling = tally;
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
 		r = gather_each(s, &d->selection, s->db[i], tally->since_unix_ns,
-				tally->until_unix_ns, add, d);
+				tally->until_unix_ns, false, add, d);
 		if (r == 0)
 			r = completeness_add_range(&d->completeness, s->db[i], tally->since_unix_ns,
 						   tally->until_unix_ns, s->now_unix_ns, NULL);

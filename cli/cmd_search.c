@@ -32,142 +32,103 @@ static int emit(struct search *s, struct process *p)
 	return r < 0 ? r : s->writer.ops->process(&s->writer, &node);
 }
 
-/* 1: matches and lies in the time asked for. */
-static int accept(struct search *s, struct process *p)
+/* Processes of one pid: few, and with their time checked one by one. Sorted, then cut. */
+static int from_pids(struct search *s, struct query *q)
 {
 	const struct flags *f = &s->session->flags;
-	int r;
-
-	if (f->since || f->until) {
-		r = query_execs_of(p->db, p);
-		if (r < 0 || !selection_in_time(f, p))
-			return r;
-	}
-	return selection_matches(&s->selection, p);
-}
-
-/* What an index finds: by pid or by time. Sorted, then cut. */
-static int from_list(struct search *s, struct process_list *list)
-{
-	bool reverse = s->session->flags.reverse;
+	struct process_list list = {0};
 	size_t first = 0, kept = 0;
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < list->count; i++) {
-		r = accept(s, list->item[i]);
+	for (unsigned int i = 0; r == 0 && i < f->pid.count; i++)
+		r = query_by_pid(q, atoll(f->pid.item[i]), &list);
+	process_list_unique(&list);
+	for (size_t i = 0; r >= 0 && i < list.count; i++) {
+		r = query_execs_of(q, list.item[i]);
+		if (r == 0 && selection_in_time(f, list.item[i]))
+			r = selection_matches(&s->selection, list.item[i]);
 		if (r == 1)
-			list->item[kept++] = list->item[i];
+			list.item[kept++] = list.item[i];
 	}
-	list->count = kept;
-	process_list_sort(list);
 	if (r >= 0 && s->limit && kept > (size_t)s->limit) {
 		s->more = true;
 		first = kept - (size_t)s->limit;
 	}
 	for (size_t i = first; r >= 0 && i < kept; i++) {
 		s->found++;
-		r = emit(s, list->item[reverse ? kept - 1 - (i - first) : i]);
+		r = emit(s, list.item[f->reverse ? kept - 1 - (i - first) : i]);
 	}
+	process_list_deinit(&list);
 	return r < 0 ? r : 0;
 }
 
-/* Every row: in the order of recording, each printed at once. */
-static int from_scan(struct search *s, struct query *q, bool newest_first)
+/* Each printed as it is found. */
+static int found(struct process *p, void *userdata)
 {
-	struct query_scan *scan;
-	struct process p;
-	int r = query_scan_open(q, newest_first, &scan);
+	struct search *s = userdata;
 
-	if (r < 0)
-		return r;
-	while ((r = query_scan_next(scan, &p)) == 0) {
-		r = selection_matches(&s->selection, &p);
-		if (r == 0)
-			continue;
-		if (r == 1 && s->limit && s->found == s->limit) {
-			s->more = true;
-			break;
-		}
-		s->found++;
-		r = r < 0 ? r : emit(s, &p);
-		if (r < 0)
-			break;
+	if (s->limit && s->found == s->limit) {
+		s->more = true;
+		return 1;
 	}
-	query_scan_free(scan);
-	return r < 0 ? r : 0;
+	s->found++;
+	return emit(s, p);
+}
+
+struct newest {
+	struct search *search;
+	int64_t *ids, count, size;
+};
+
+static int keep(struct process *p, void *userdata)
+{
+	struct newest *n = userdata;
+
+	if (n->count == n->search->limit) {
+		n->search->more = true;
+		return 1;
+	}
+	if (n->count == n->size) {
+		int64_t size = n->size ? n->size * 2 : 64;
+		int64_t *more = reallocarray(n->ids, (size_t)size, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		n->ids = more;
+		n->size = size;
+	}
+	n->ids[n->count++] = p->id;
+	return 0;
 }
 
 /* The newest N, oldest first: their ids are found from the end, then read again. */
 static int from_end(struct search *s, struct query *q)
 {
-	CLEANUP_FREE int64_t *ids = NULL;
-	int64_t count = 0, size = 0;
-	struct query_scan *scan;
-	struct process p, *again;
-	int r = query_scan_open(q, true, &scan);
+	const struct flags *f = &s->session->flags;
+	struct newest n = {.search = s};
+	struct process *p;
+	int r = gather_each(s->session, &s->selection, q, f->since_unix_ns, f->until_unix_ns, true,
+			    keep, &n);
 
-	if (r < 0)
-		return r;
-	while (!s->more && (r = query_scan_next(scan, &p)) == 0) {
-		r = selection_matches(&s->selection, &p);
-		if (r < 0)
-			break;
+	for (; r == 0 && n.count > 0; s->found++) {
+		r = query_process(q, n.ids[--n.count], &p);
 		if (r == 0)
-			continue;
-		s->more = count == s->limit;
-		if (count == size) {
-			int64_t *more;
-
-			size = size ? size * 2 : 64;
-			more = reallocarray(ids, (size_t)size, sizeof(*ids));
-			if (!more) {
-				r = -ENOMEM;
-				break;
-			}
-			ids = more;
-		}
-		ids[count++] = p.id;
+			r = emit(s, p);
 	}
-	query_scan_free(scan);
-	count -= s->more;
-	for (r = r < 0 ? r : 0; r == 0 && count > 0; s->found++) {
-		r = query_process(q, ids[--count], &again);
-		if (r == 0)
-			r = emit(s, again);
-	}
-	return r < 0 ? r : 0;
-}
-
-static int add_window(struct session *s, struct query *q, struct process_list *list)
-{
-	CLEANUP_FREE struct boot_range *ranges = NULL;
-	size_t count;
-	int r = query_ranges(q, s->flags.since_unix_ns, s->flags.until_unix_ns, &ranges, &count);
-
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = gather_range(s, q, &ranges[i], list);
-	return r;
+	free(n.ids);
+	return r > 0 ? SCHEMA_E_NOT_DB : r;
 }
 
 static int search_database(struct search *s, struct query *q)
 {
 	const struct flags *f = &s->session->flags;
-	struct process_list list = {0};
-	int r = 0;
 
-	if (f->pid.count) {
-		for (unsigned int i = 0; r == 0 && i < f->pid.count; i++)
-			r = query_by_pid(q, atoll(f->pid.item[i]), &list);
-		process_list_unique(&list);
-	} else if (f->since || f->until) {
-		r = add_window(s->session, q, &list);
-	} else {
-		return f->limit.given && !f->reverse ? from_end(s, q) : from_scan(s, q, f->reverse);
-	}
-	if (r == 0)
-		r = from_list(s, &list);
-	process_list_deinit(&list);
-	return r;
+	if (f->pid.count)
+		return from_pids(s, q);
+	if (s->limit && !f->reverse)
+		return from_end(s, q);
+	return gather_each(s->session, &s->selection, q, f->since_unix_ns, f->until_unix_ns,
+			   f->reverse, found, s);
 }
 
 static int finish(struct search *s)
@@ -211,7 +172,7 @@ static int run(struct session *session)
 	r = s.writer.ops->begin(&s.writer, &s.answer);
 	for (unsigned int i = 0; r == 0 && i < session->db_count; i++) {
 		r = search_database(&s, session->db[i]);
-		if (r < 0 && r != -EPIPE)
+		if (r < 0 && !ferror(session->out))
 			r = fail_database(query_path(session->db[i]), r,
 					  query_errmsg(session->db[i]));
 	}

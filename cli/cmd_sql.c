@@ -140,7 +140,7 @@ static int run(struct session *session)
 			return usage("sql takes one statement, and only one that reads");
 		if (r == 0)
 			r = print_rows(&s, &count);
-		if (r < 0 && r != -EPIPE)
+		if (r < 0 && !ferror(session->out))
 			r = r == SCHEMA_E_SQLITE ? usage("%s", query_errmsg(q))
 						 : fail_database(query_path(q), r, query_errmsg(q));
 		query_sql_free(s.rows);

@@ -243,8 +243,8 @@ static int run(struct session *session)
 	for (unsigned int i = 0; r == 0 && i < session->db_count; i++) {
 		struct query *q = session->db[i];
 
-		r = gather_each(session, &s.selection, q, f->since_unix_ns, f->until_unix_ns, add,
-				&s);
+		r = gather_each(session, &s.selection, q, f->since_unix_ns, f->until_unix_ns, false,
+				add, &s);
 		if (r == 0)
 			r = add_failures(&s, q);
 		if (r == 0)

@@ -21,6 +21,7 @@
 void completeness_deinit(struct completeness *c)
 {
 	free(c->item);
+	arena_deinit(&c->arena);
 	*c = (struct completeness){0};
 }
 
@@ -33,6 +34,7 @@ const char *missing_kind_name(enum missing_kind kind)
 		[MISSING_PRUNED] = "pruned",
 		[MISSING_UNKNOWN] = "unknown",
 		[MISSING_LIMIT] = "limit",
+		[MISSING_UNREAD] = "unread",
 	};
 
 	return names[kind];
@@ -58,27 +60,37 @@ static struct missing *add(struct completeness *c, enum missing_kind kind)
 	return &c->item[c->count++];
 }
 
-/* Which of the processes shown lived in that time: what is missing may be theirs. */
-static void find_touched(struct missing *m, const struct query *q, const struct process_list *shown)
+static const char *copy(struct completeness *c, const char *text)
 {
-	for (size_t i = 0; shown && i < shown->count; i++) {
-		const struct process *p = shown->item[i];
+	return text ? arena_copy(&c->arena, text, strlen(text)) : NULL;
+}
 
-		if (p->db != q || (m->to_unix_ns != UNKNOWN && p->start_unix_ns > m->to_unix_ns))
-			continue;
-		if (m->from_unix_ns != UNKNOWN && p->end_unix_ns != UNKNOWN &&
-		    p->end_unix_ns < m->from_unix_ns)
-			continue;
-		if (!m->process)
-			m->process = p;
-		m->count++;
-	}
+static bool touches(const struct missing *m, const struct process *p)
+{
+	return p->db == m->db && (m->to_unix_ns == UNKNOWN || p->start_unix_ns <= m->to_unix_ns) &&
+	       (m->from_unix_ns == UNKNOWN || p->end_unix_ns == UNKNOWN ||
+		p->end_unix_ns >= m->from_unix_ns);
+}
+
+/* Which of the processes shown lived in that time: what is missing may be theirs. */
+static void find_touched(struct missing *m, const struct process_list *shown)
+{
+	for (size_t i = 0; shown && i < shown->count; i++)
+		m->count += touches(m, shown->item[i]);
 	if (m->count)
 		snprintf(m->touches, sizeof(m->touches),
 			 "children, execs or ends of the %" PRId64 " shown that lived then",
 			 m->count);
 	else
 		snprintf(m->touches, sizeof(m->touches), "whole processes");
+}
+
+void completeness_add_shown(struct completeness *c, const struct process_list *shown)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->item[i].kind == MISSING_GAP || c->item[i].kind == MISSING_NOT_RECORDED)
+			find_touched(&c->item[i], shown);
+	}
 }
 
 static int add_gaps(struct completeness *c, struct query *q, const struct boot_range *range,
@@ -97,12 +109,14 @@ static int add_gaps(struct completeness *c, struct query *q, const struct boot_r
 		m = add(c, MISSING_GAP);
 		if (!m)
 			return -ENOMEM;
-		m->cause = gaps[i].cause;
+		/* The query may forget what it handed out. */
+		m->cause = copy(c, gaps[i].cause);
 		m->from_unix_ns = gaps[i].from_unix_ns;
 		m->to_unix_ns = gaps[i].to_unix_ns;
 		m->lost = gaps[i].lost;
 		m->recovered = gaps[i].recovered;
-		find_touched(m, q, shown);
+		m->db = q;
+		find_touched(m, shown);
 	}
 	return r;
 }
@@ -156,7 +170,8 @@ static int add_not_recorded(struct completeness *c, struct query *q, int64_t fro
 		return -ENOMEM;
 	m->from_unix_ns = from;
 	m->to_unix_ns = to;
-	find_touched(m, q, shown);
+	m->db = q;
+	find_touched(m, shown);
 	return 0;
 }
 
@@ -210,7 +225,7 @@ static int add_downtime(struct completeness *c, struct query *q, int64_t since, 
 				    run_end(&runs[i], next, now)};
 
 		if (runs[i].filter)
-			c->filter = runs[i].filter;
+			c->filter = copy(c, runs[i].filter);
 		if (span.from != UNKNOWN && span.to != UNKNOWN)
 			spans[used++] = span;
 	}
@@ -320,5 +335,19 @@ int completeness_add_limit(struct completeness *c, int64_t count)
 		return -ENOMEM;
 	m->count = count;
 	snprintf(m->touches, sizeof(m->touches), "results beyond the first %" PRId64, count);
+	return 0;
+}
+
+int completeness_add_unread(struct completeness *c)
+{
+	struct missing *m = add(c, MISSING_UNREAD), unread;
+
+	if (!m)
+		return -ENOMEM;
+	snprintf(m->touches, sizeof(m->touches), "whatever comes after what is shown");
+	/* Before all else, also where only a few are told. */
+	unread = *m;
+	memmove(c->item + 1, c->item, (c->count - 1) * sizeof(*c->item));
+	c->item[0] = unread;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef LINEAGED_CLI_COMPLETE_H
 #define LINEAGED_CLI_COMPLETE_H
 
+#include "cli/arena.h"
 #include "cli/query.h"
 
 enum missing_kind {
@@ -15,23 +16,25 @@ enum missing_kind {
 	MISSING_PRUNED,	      /* retention removed children of a process shown */
 	MISSING_UNKNOWN,      /* who a process shown was had not been learned before it went */
 	MISSING_LIMIT,	      /* the question itself asked for less (--limit) */
+	MISSING_UNREAD,	      /* the database could not be read to the end */
 };
 
 struct missing {
 	enum missing_kind kind;
 	const char *cause;		  /* of a gap, as stored */
 	int64_t from_unix_ns, to_unix_ns; /* UNKNOWN: unbounded, or no time */
-	int64_t lost, recovered;       /* events missing (UNKNOWN: cannot be known), and rebuilt */
-	int64_t count;		       /* processes, values */
-	const struct process *process; /* the first one that it touches, NULL: any */
-	char name[80];		       /* of that process, as "bash(990)", escaped */
-	char touches[160];	       /* which part of the answer, in words */
+	int64_t lost, recovered; /* events missing (UNKNOWN: cannot be known), and rebuilt */
+	int64_t count;		 /* processes, values */
+	const struct query *db;	 /* where it is missing; NULL: of what is counted */
+	char name[80];		 /* of the first process, as "bash(990)", escaped */
+	char touches[160];	 /* which part of the answer, in words */
 };
 
 struct completeness {
 	struct missing *item;
 	size_t count, size;
 	const char *filter; /* only this was recorded, in words; NULL: the whole node */
+	struct arena arena; /* of the texts above */
 	struct missing truncated, pruned,
 		unknown; /* being counted, until completeness_end_processes() */
 };
@@ -42,7 +45,7 @@ static inline bool is_complete(const struct completeness *c)
 }
 
 void completeness_deinit(struct completeness *completeness);
-/* "gap", "not-recorded", "truncated", "pruned", "unknown", "limit". */
+/* "gap", "not-recorded", "truncated", "pruned", "unknown", "limit", "unread". */
 const char *missing_kind_name(enum missing_kind kind);
 
 /*
@@ -52,6 +55,8 @@ const char *missing_kind_name(enum missing_kind kind);
 int completeness_add_range(struct completeness *completeness, struct query *query,
 			   int64_t since_unix_ns, int64_t until_unix_ns, int64_t now_unix_ns,
 			   const struct process_list *shown);
+/* More of what is shown, where not all was known before. */
+void completeness_add_shown(struct completeness *completeness, const struct process_list *shown);
 /*
  * Truncated values and pruned children of what is shown: one by one and then the sum, or of a list
  * at once. Needs query_load_pruned().
@@ -61,5 +66,7 @@ int completeness_end_processes(struct completeness *completeness);
 int completeness_add_processes(struct completeness *completeness, const struct process_list *list);
 /* The answer was cut off after `count` results. */
 int completeness_add_limit(struct completeness *completeness, int64_t count);
+/* An error ended it half-way. */
+int completeness_add_unread(struct completeness *completeness);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/arena.h"
+#include "cli/parts.h"
 #include "schema/cleanup.h"
 
 int gather_context(struct query *q, struct process_list *list, size_t first)
@@ -141,52 +142,128 @@ int gather_range(const struct session *s, struct query *q, const struct boot_ran
 	return r == 0 && s->flags.failed ? query_failed(q, range, list) : r;
 }
 
-static int each_in_window(struct selection *selection, struct query *q, int64_t since,
-			  int64_t until, int (*fn)(struct process *p, void *userdata),
-			  void *userdata)
+/* What one walk over a database is about. */
+struct walk {
+	struct session *session;
+	struct selection *selection;
+	struct query *query;
+	bool newest_first;
+	gather_fn fn;
+	void *userdata;
+};
+
+static int visit_list(struct walk *w, struct process_list *list)
+{
+	int r = query_load_execs(w->query, list);
+
+	process_list_unique(list);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		r = selection_matches(w->selection,
+				      list->item[w->newest_first ? list->count - 1 - i : i]);
+		if (r == 1)
+			r = w->fn(list->item[w->newest_first ? list->count - 1 - i : i],
+				  w->userdata);
+	}
+	list->count = 0;
+	query_trim(w->query);
+	return r;
+}
+
+/* Those that were there before the window and had an event in it: as many as ran at one time. */
+static int visit_before(struct walk *w, const struct parts *parts)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
 	struct process_list list = {0};
-	size_t count;
-	int r = query_ranges(q, since, until, &ranges, &count);
+	size_t count, kept = 0;
+	int r = query_ranges(w->query, parts->since_unix_ns, parts->until_unix_ns, &ranges, &count);
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = gather_range(selection->session, q, &ranges[i], &list);
-	if (r == 0)
-		r = query_load_execs(q, &list);
-	process_list_unique(&list);
-	for (size_t i = 0; r == 0 && i < list.count; i++) {
-		r = selection_matches(selection, list.item[i]);
-		if (r == 1)
-			r = fn(list.item[i], userdata);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = query_before(w->query, &ranges[i], ranges[i].from_ns, &list);
+		if (r == 0 && w->session->flags.failed)
+			r = query_failed(w->query, &ranges[i], &list);
 	}
+	/* Who started between two ranges of a stepped clock comes with its part. */
+	for (size_t i = 0; i < list.count; i++) {
+		int64_t start = list.item[i]->start_unix_ns;
+
+		if ((parts->since_unix_ns == UNKNOWN || start >= parts->since_unix_ns) &&
+		    (parts->until_unix_ns == UNKNOWN || start < parts->until_unix_ns))
+			continue;
+		list.item[kept++] = list.item[i];
+	}
+	list.count = kept;
+	if (r == 0)
+		r = visit_list(w, &list);
 	process_list_deinit(&list);
 	return r;
 }
 
-int gather_each(struct session *s, struct selection *selection, struct query *q, int64_t since,
-		int64_t until, int (*fn)(struct process *p, void *userdata), void *userdata)
+static int visit_part(struct walk *w, const struct parts *parts, size_t part)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	struct process_list list = {0};
+	int64_t since, until;
+	size_t count;
+	int r;
+
+	parts_range(parts, part, &since, &until);
+	r = query_ranges(w->query, since, until, &ranges, &count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = query_started(w->query, &ranges[i], &list);
+	if (r == 0)
+		r = visit_list(w, &list);
+	process_list_deinit(&list);
+	return r;
+}
+
+static int walk_window(struct walk *w, int64_t since, int64_t until)
+{
+	struct parts parts;
+	int r = parts_init(&parts, w->session, &w->query, 1, since, until);
+
+	if (r < 0)
+		return r;
+	if (!w->newest_first)
+		r = visit_before(w, &parts);
+	for (size_t i = 0; r == 0 && i < parts.count; i++) {
+		parts_progress(&parts, w->query, i);
+		r = visit_part(w, &parts, w->newest_first ? parts.count - 1 - i : i);
+	}
+	if (r == 0 && w->newest_first)
+		r = visit_before(w, &parts);
+	parts_deinit(&parts);
+	return r;
+}
+
+static int walk_all(struct walk *w)
 {
 	struct query_scan *scan;
 	struct process p;
-	int r;
+	int r = query_scan_open(w->query, w->newest_first, &scan);
 
-	if (since != UNKNOWN || until != UNKNOWN)
-		return each_in_window(selection, q, since, until, fn, userdata);
-	r = query_scan_open(q, false, &scan);
 	if (r < 0)
 		return r;
 	while ((r = query_scan_next(scan, &p)) == 0) {
-		r = selection_matches(selection, &p);
+		r = selection_matches(w->selection, &p);
 		if (r == 1)
-			r = query_execs_of(q, &p);
+			r = query_execs_of(w->query, &p);
 		else if (r == 0)
 			continue;
 		if (r == 0)
-			r = fn(&p, userdata);
-		if (r < 0)
+			r = w->fn(&p, w->userdata);
+		if (r != 0)
 			break;
 	}
 	query_scan_free(scan);
+	return r < 0 ? r : 0;
+}
+
+int gather_each(struct session *s, struct selection *selection, struct query *q, int64_t since,
+		int64_t until, bool newest_first, gather_fn fn, void *userdata)
+{
+	struct walk walk = {s, selection, q, newest_first, fn, userdata};
+	int r = since == UNKNOWN && until == UNKNOWN ? walk_all(&walk)
+						     : walk_window(&walk, since, until);
+
 	return r < 0 ? r : 0;
 }

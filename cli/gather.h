@@ -18,13 +18,16 @@ int gather_filter(struct selection *selection, struct process_list *list, size_t
 /* Appends who was alive at that time. */
 int gather_alive_at(struct session *session, struct query *query, int64_t unix_ns,
 		    struct process_list *list);
+/* 0 goes on, 1 ends it; p and its images last until it returns. */
+typedef int (*gather_fn)(struct process *p, void *userdata);
 /*
  * Calls back for each process that matches and has an event in [since, until): by the indexes where
- * a time is given, else over all rows. p lasts until the callback returns; its images are loaded.
+ * a time is given, else over all rows. In the order of their starts, or of the recording; memory
+ * does not grow with their number.
  */
 int gather_each(struct session *session, struct selection *selection, struct query *query,
-		int64_t since_unix_ns, int64_t until_unix_ns,
-		int (*fn)(struct process *p, void *userdata), void *userdata);
+		int64_t since_unix_ns, int64_t until_unix_ns, bool newest_first, gather_fn fn,
+		void *userdata);
 /* Earlier images and pruned children of everything on the list. */
 int gather_details(struct query *query, struct process_list *list);
 

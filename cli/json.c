@@ -14,15 +14,18 @@ void json_begin(struct json *json, FILE *out, int pretty_depth)
 	*json = (struct json){.out = out, .pretty_depth = pretty_depth};
 }
 
+int json_error(const struct json *json)
+{
+	return json->error ? json->error : json->buffer.failed ? -ENOMEM : 0;
+}
+
 int json_flush(struct json *json)
 {
-	if (json->buffer.failed)
-		return -ENOMEM;
-	if (json->buffer.length &&
+	if (json_error(json) == 0 && json->buffer.length &&
 	    fwrite(json->buffer.data, 1, json->buffer.length, json->out) != json->buffer.length)
-		return errno ? -errno : -EIO;
+		json->error = errno ? -errno : -EIO;
 	buffer_clear(&json->buffer);
-	return 0;
+	return json_error(json);
 }
 
 void json_deinit(struct json *json)
@@ -77,8 +80,8 @@ static void begin_value(struct json *json, const char *key)
 		add_quoted(&json->buffer, key, strlen(key), json->html);
 		buffer_putc(&json->buffer, ':');
 	}
-	if (json->out && json->buffer.length > FLUSH_BYTES && json_flush(json) < 0)
-		json->buffer.failed = true;
+	if (json->out && json->buffer.length > FLUSH_BYTES)
+		json_flush(json);
 }
 
 static void open_level(struct json *json, const char *key, char bracket)

@@ -19,6 +19,7 @@
 struct json {
 	FILE *out;
 	struct buffer buffer;
+	int error; /* what came of writing out; nothing is kept after that */
 	int depth;
 	bool html;			 /* also harmless inside a <script> block */
 	int pretty_depth;		 /* one member per line down to this depth, compact below */
@@ -29,6 +30,8 @@ struct json {
 void json_begin(struct json *json, FILE *out, int pretty_depth);
 /* Writes out what is buffered; 0 or a negative errno. */
 int json_flush(struct json *json);
+/* The same of what was written out on the way: whether it makes sense to go on. */
+int json_error(const struct json *json);
 void json_deinit(struct json *json);
 
 /* key is NULL inside arrays. */

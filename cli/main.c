@@ -201,6 +201,8 @@ static int run_command(struct session *s)
 	session_end_progress(s);
 	if (r == -EPIPE)
 		r = EXIT_FOUND; /* the reader has seen enough */
+	if (r < 0 && ferror(stdout))
+		r = fail(EXIT_DATABASE, "cannot write: %s", schema_strerror(r));
 	if (r < 0)
 		r = fail(EXIT_DATABASE, "%s: %s", s->command->name, schema_strerror(r));
 	if (fflush(stdout) != 0 && errno != EPIPE && r == EXIT_FOUND)

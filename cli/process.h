@@ -122,6 +122,7 @@ struct process {
 	size_t exec_count;
 	int64_t pruned_children; /* removed by retention */
 	bool selected;		 /* answers the question itself; false: shown as context */
+	bool told;		 /* as context: in an earlier part of the answer already */
 };
 
 /* The image was taken over from the parent at birth: the process never called exec. */

@@ -71,6 +71,14 @@ int query_ancestors(struct query *query, struct process *p, unsigned int limit,
 		    struct process_list *list);
 /* Processes with a start, exec or end in the range. */
 int query_window(struct query *query, const struct boot_range *range, struct process_list *list);
+/* The two halves of it, for a window that is read in parts: those that started in the range, */
+int query_started(struct query *query, const struct boot_range *range, struct process_list *list);
+/* and those that started before a time, at or before the range, and had an exec or end in it. */
+int query_before(struct query *query, const struct boot_range *range, int64_t start_boot_ns,
+		 struct process_list *list);
+/* The starts at which a range of time may be parted, so that some 4096 processes lie between. */
+int query_zone_ends(struct query *query, const struct boot_range *range,
+		    int (*fn)(int64_t boot_ns, void *userdata), void *userdata);
 /* Processes that started before the range and had not ended after it, at most `limit` (0: all). */
 int query_running(struct query *query, const struct boot_range *range, struct process_list *list);
 int query_count_running(struct query *query, const struct boot_range *range, int64_t *ret_count);
@@ -88,6 +96,10 @@ struct query_scan;
 /* Is called now and then while all is scanned. */
 void query_on_progress(struct query *query, void (*fn)(void *userdata, int64_t done, int64_t total),
 		       void *userdata);
+/* Calls that. */
+void query_progress(struct query *query, int64_t done, int64_t total);
+/* Between parts of an answer: forgets what has been handed out but boots, if it has grown large. */
+void query_trim(struct query *query);
 int query_scan_open(struct query *query, bool newest_first, struct query_scan **ret_scan);
 int query_scan_next(struct query_scan *scan, struct process *ret_process);
 void query_scan_free(struct query_scan *scan);

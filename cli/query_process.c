@@ -435,8 +435,8 @@ int query_scan_next(struct query_scan *scan, struct process *ret_process)
 
 		return r < 0 ? r : 1;
 	}
-	if (scan->query->progress && ++scan->done % PROGRESS_ROWS == 0)
-		scan->query->progress(scan->query->progress_userdata, scan->done, scan->total);
+	if (++scan->done % PROGRESS_ROWS == 0)
+		query_progress(scan->query, scan->done, scan->total);
 	query_trim(scan->query);
 	scan->latest = (struct exec){0};
 	*ret_process = (struct process){.execs = &scan->latest};
@@ -456,6 +456,12 @@ void query_on_progress(struct query *q, void (*fn)(void *userdata, int64_t done,
 {
 	q->progress = fn;
 	q->progress_userdata = userdata;
+}
+
+void query_progress(struct query *q, int64_t done, int64_t total)
+{
+	if (q->progress)
+		q->progress(q->progress_userdata, done, total);
 }
 
 int query_newest(struct query *q, int64_t *ret_id)

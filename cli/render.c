@@ -49,21 +49,40 @@ void render_completeness_aside(const struct writer *w)
 	buffer_deinit(&text);
 }
 
-int writer_write(struct writer *writer, const struct answer *answer)
+int writer_begin(struct writer *writer, const struct answer *answer)
 {
-	int r, ended;
-
 	writer->answer = answer;
-	r = writer->ops->begin(writer, answer);
-	if (r < 0)
-		return r;
-	for (struct node *n = forest_next(answer->forest, NULL); r == 0 && n;
-	     n = forest_next(answer->forest, n))
-		r = writer->ops->process(writer, n);
-	ended = writer->ops->end(writer);
-	if (r == 0)
-		r = ended;
-	if (r == 0 && fflush(writer->out) != 0)
+	return writer->ops->begin(writer, answer);
+}
+
+int writer_part(struct writer *w)
+{
+	const struct forest *forest = w->answer->forest;
+	int r = w->ops->part ? w->ops->part(w) : 0;
+
+	for (struct node *n = forest_next(forest, NULL); r == 0 && n; n = forest_next(forest, n)) {
+		if (w->ops->part || !n->process->told)
+			r = w->ops->process(w, n);
+	}
+	if (r == 0 && w->answer->part && fflush(w->out) != 0)
 		r = -errno;
 	return r;
+}
+
+int writer_end(struct writer *writer, int error)
+{
+	int ended = writer->ops->end(writer);
+
+	if (error == 0)
+		error = ended;
+	if (error == 0 && fflush(writer->out) != 0)
+		error = -errno;
+	return error;
+}
+
+int writer_write(struct writer *writer, const struct answer *answer)
+{
+	int r = writer_begin(writer, answer);
+
+	return r < 0 ? r : writer_end(writer, writer_part(writer));
 }

@@ -30,6 +30,8 @@ struct answer {
 	int64_t at_unix_ns;		      /* the tree as it stood then; UNKNOWN: all of it */
 	bool line;			      /* ancestors in one line */
 	bool failures;			      /* with the execs of each that failed */
+	unsigned int part;		      /* the forest is one of several; 0: the only one */
+	int64_t part_unix_ns;		      /* from when on; UNKNOWN: from the beginning */
 	const struct completeness *completeness;
 };
 
@@ -41,6 +43,8 @@ struct writer_ops {
 	bool folds;	 /* identical siblings may come as one node */
 	bool machine;	 /* for programs: no pager */
 	int (*begin)(struct writer *writer, const struct answer *answer);
+	/* Before each forest. NULL: the format has no use for a process that was told before. */
+	int (*part)(struct writer *writer);
 	/* In pre-order: after its parent and the parent's earlier children. */
 	int (*process)(struct writer *writer, const struct node *node);
 	int (*end)(struct writer *writer);
@@ -64,6 +68,11 @@ const struct writer_ops *writer_find(const char *name);
 const struct writer_ops *writer_at(size_t n);
 /* Writes the whole answer. 0 or a negative errno. */
 int writer_write(struct writer *writer, const struct answer *answer);
+/* The same in steps, for an answer in several forests: begin, each as answer->forest, end. */
+int writer_begin(struct writer *writer, const struct answer *answer);
+int writer_part(struct writer *writer);
+/* error: what came of the steps before; returns it, or its own. */
+int writer_end(struct writer *writer, int error);
 /* For a format that has no place for it: what is missing, on stderr. */
 void render_completeness_aside(const struct writer *writer);
 

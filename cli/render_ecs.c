@@ -313,7 +313,7 @@ static int ecs_process(struct writer *w, const struct node *n)
 	e.name = process_comm(p);
 	if (r == 0 && process_ended(p))
 		r = put_document(&e, p->end_unix_ns, "end", "end", p->end);
-	return r;
+	return r < 0 ? r : json_error(e.json);
 }
 
 static int ecs_end(struct writer *w)

@@ -256,7 +256,7 @@ void json_completeness(struct json *json, const char *key, const struct complete
 		if (m->kind == MISSING_GAP) {
 			json_int(json, "lost", m->lost);
 			json_int(json, "recovered", m->recovered);
-		} else if (m->kind != MISSING_NOT_RECORDED) {
+		} else if (m->kind != MISSING_NOT_RECORDED && m->kind != MISSING_UNREAD) {
 			json_int(json, "count", m->count);
 		}
 		json_text(json, "touches", m->touches);
@@ -312,7 +312,7 @@ static int write_fields(struct output *o, const struct node *n)
 		field_json(&o->json, o->fields.item[i], &o->cell);
 	}
 	json_object_end(&o->json);
-	return r;
+	return r < 0 ? r : json_error(&o->json);
 }
 
 static int json_node(struct output *o, const struct answer *answer, const struct node *n)
@@ -336,7 +336,7 @@ static int json_node(struct output *o, const struct answer *answer, const struct
 	if (answer->failures && r == 0)
 		json_failures(json, "failed_execs", failures, count);
 	json_object_end(json);
-	return r;
+	return r < 0 ? r : json_error(json);
 }
 
 static int json_write_begin(struct writer *w, const struct answer *a)

@@ -311,7 +311,7 @@ static int ocsf_process(struct writer *w, const struct node *n)
 	e.name = process_comm(p);
 	if (r == 0 && process_ended(p))
 		r = put_event(&e, p->end_unix_ns, TERMINATE, p->end);
-	return r;
+	return r < 0 ? r : json_error(e.json);
 }
 
 /* A base event: no class of the framework is about what was not seen. */

@@ -139,7 +139,7 @@ static int trace_process(struct writer *w, const struct node *n)
 	put_images(t, p);
 	if (n->parent)
 		put_arrow(t, p, n->parent->process);
-	return t->text.failed ? -ENOMEM : 0;
+	return t->text.failed ? -ENOMEM : json_error(&t->json);
 }
 
 static void put_gaps(struct trace *t, const struct completeness *c)

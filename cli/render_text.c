@@ -70,6 +70,7 @@ static void measure(struct layout *l, const struct answer *a, const struct style
 
 	l->pid_width = a->forest ? 3 : 7;
 	l->exit_width = a->forest ? 4 : 7;
+	l->day[0] = '\0';
 	/* Of a narrow terminal the command needs more than the milliseconds do. */
 	l->start_width = style->width && style->width < 100 ? 19 : 23;
 	for (struct node *n = NULL; a->forest && (n = forest_next(a->forest, n));) {
@@ -134,23 +135,32 @@ static const char *zone(const struct style *style, char *out, size_t size)
 	return strcmp(out, "UTC") == 0 ? "UTC" : "local time";
 }
 
-static int text_begin(struct writer *w, const struct answer *a)
+static void add_part(struct writer *w, struct buffer *out, const struct answer *a)
 {
-	struct layout *l = calloc(1, sizeof(*l));
+	if (a->part == 1)
+		buffer_puts(out, "This is long: it comes in parts, by time. Parents of what is "
+				 "told come again.\n");
+	else
+		buffer_putc(out, '\n');
+	buffer_printf(out, "Part %u", a->part);
+	if (a->part_unix_ns != UNKNOWN) {
+		buffer_puts(out, ", from ");
+		words_time(out, a->part_unix_ns, w->style);
+	}
+	buffer_putc(out, '\n');
+}
+
+static int put_head(struct writer *w)
+{
+	const struct answer *a = w->answer;
+	struct layout *l = w->state;
 	char name[32];
 
-	if (!l)
-		return -ENOMEM;
-	w->state = l;
-	l->first = true;
 	measure(l, a, w->style);
-	if (w->style->quiet)
-		return 0;
-	add_same_pid(w, &l->line, a);
-	if (a->line)
+	if (w->style->quiet || a->line)
 		return put(w, &l->line);
-	if (a->title)
-		buffer_printf(&l->line, "%s\n", a->title);
+	if (a->part)
+		add_part(w, &l->line, a);
 	if (l->day[0])
 		buffer_printf(&l->line, "%s, %s\n", l->day, zone(w->style, name, sizeof(name)));
 	color(w, &l->line, BOLD);
@@ -159,6 +169,22 @@ static int text_begin(struct writer *w, const struct answer *a)
 	color(w, &l->line, RESET);
 	buffer_putc(&l->line, '\n');
 	return put(w, &l->line);
+}
+
+static int text_begin(struct writer *w, const struct answer *a)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	w->state = l;
+	l->first = true;
+	if (!w->style->quiet) {
+		add_same_pid(w, &l->line, a);
+		if (a->title && !a->line)
+			buffer_printf(&l->line, "%s\n", a->title);
+	}
+	return a->forest ? put(w, &l->line) : put_head(w);
 }
 
 static void add_mark(struct layout *l, struct buffer *out, enum provenance provenance)
@@ -475,6 +501,7 @@ const struct writer_ops writer_text = {
 	.summary = "a tree for people (default)",
 	.folds = true,
 	.begin = text_begin,
+	.part = put_head,
 	.process = text_process,
 	.end = text_end,
 };

@@ -171,6 +171,9 @@ static uint64_t look(const struct process *p)
 {
 	uint64_t shape = mix(1, p->selected);
 
+	/* It is here for what is below it; formats that leave it out still name it. */
+	if (p->told)
+		shape = mix(shape, (uint64_t)p->id);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->image);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->comm);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->context);

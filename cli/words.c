@@ -264,6 +264,9 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 	case MISSING_LIMIT:
 		buffer_puts(out, "cut off by --limit");
 		break;
+	case MISSING_UNREAD:
+		buffer_puts(out, "the database could not be read to the end");
+		break;
 	}
 }
 
