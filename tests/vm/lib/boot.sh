@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Boots a guest for one scenario on one kernel and collects what it reports.
+# Boots a guest, as often as its tour says, on one kernel and collects what it reports.
 #
 # A guest has two serial lines. The first is its console, kept for a person. On the second the agent writes
-#   VM up SCENARIO BOOT RELEASE UPTIME     it is at work
+#   VM up BOOT RELEASE UPTIME              it is at work
 #   CHECK ok NAME | CHECK not-ok NAME: DETAIL | CHECK skip NAME: REASON
 #   NOTE TEXT                              shown, not counted
+#   VM part SCENARIO.PART SECONDS          it is done with that
 #   HOST cut                               pull the plug now
-#   VM end SCENARIO BOOT STATUS            it is done
+#   VM end BOOT                            it is done
 # and one that ends without its last line has failed, whatever it said before. A scenario's head says how it is
-# booted, in comments: "vm-boot: ARGUMENTS" once per boot, "vm-installed: yes" (the package is there, and its service
-# starts at boot), "vm-memory:", "vm-timeout:" in seconds of a quiet machine, "vm-default: no" (only if named).
-# Not here: how guests and kernels come to be (guest.sh, kernels.sh).
+# booted, in comments: "vm-boot: ARGUMENTS" once per part, "vm-timeout:" of a part in seconds of a quiet machine,
+# "vm-default: no" (only if named).
+# Not here: how guests and kernels come to be (guest.sh, kernels.sh), and what belongs together (tours.sh).
 
 VM_CPUS=${VM_CPUS:-2}
-
-# boot_header SCENARIO KEY DEFAULT: the values of a key in the head of a scenario, one per line.
-boot_header()
-{
-	# A value may be empty, which $(...) would not tell from none.
-	if grep -q "^# $2:" "$1"; then sed -n "s/^# $2: *//p" "$1"; else echo "$3"; fi
-}
+VM_MEMORY=2G
 
 # boot_disk ID FILE FORMAT [OPTIONS]: arguments of QEMU for one disk, in the array `qemu`.
 boot_disk()
@@ -39,16 +34,16 @@ boot_cost()
 	echo $(((${12} + ${13}) / $(getconf CLK_TCK)))
 }
 
-# boot_once DIR KERNELDIR INITRD APPEND MEMORY TIMEOUT: one QEMU from start to end.
+# boot_once DIR KERNELDIR INITRD APPEND TIMEOUT: one QEMU from start to end.
 # Status: 0 it ended by itself, 1 it had to be killed, 2 it asked for the plug to be pulled.
 boot_once()
 {
-	local dir=$1 kernel=$2 initrd=$3 append=$4 memory=$5 limit=$6 pid end cost
+	local dir=$1 kernel=$2 initrd=$3 append=$4 limit=$5 pid end cost
 	# clocksource: the frequency of the TSC is measured at boot, wrongly if QEMU has to wait for a processor then.
 	# norandmaps: QEMU translates code anew at each address that it is mapped to; so it does that once per program
 	# rather than once per process, a quarter of the time.
 	# shellcheck disable=SC2054 # the commas belong to QEMU
-	local -a qemu=(qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-la57 -smp "$VM_CPUS" -m "$memory"
+	local -a qemu=(qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-la57 -smp "$VM_CPUS" -m "$VM_MEMORY"
 		-nodefaults -no-user-config -display none -no-reboot
 		-chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console
 		-chardev "file,id=report,path=$dir/report.log,append=on" -serial chardev:report
@@ -93,46 +88,54 @@ boot_slowness()
 	awk -v cpus="$(nproc)" '{ n = $1 / cpus; print(n < 1 ? 1 : n > 6 ? 6 : int(n + 0.5)) }' /proc/loadavg
 }
 
-# boot_scenario DIR KERNELDIR INITRD IMAGE FORMAT SCENARIO: all boots of a scenario; the report is in DIR/report.log.
-boot_scenario()
+# boot_limit SCENARIOS PARTS: seconds for a boot of these parts.
+boot_limit()
 {
-	local dir=$1 kernel=$2 initrd=$3 image=$4 format=$5 file=$6 name limit memory append boot=0 status
-	name=$(basename "$file" .sh)
-	limit=$(($(boot_header "$file" vm-timeout 180) * $(boot_slowness)))
-	memory=$(boot_header "$file" vm-memory 2G)
+	local part limit=0
+	for part in $2; do
+		limit=$((limit + $(tours_header "$1/${part%.*}.sh" vm-timeout 180)))
+	done
+	echo $((limit * $(boot_slowness)))
+}
+
+# boot_tour DIR KERNELDIR INITRD IMAGE SCENARIOS: all boots of a tour, whose lines are on standard input; the report
+# is in DIR/report.log.
+boot_tour()
+{
+	local dir=$1 kernel=$2 initrd=$3 image=$4 scenarios=$5 limit append parts boot=0 status
 	mkdir -p "$dir"
 	: >"$dir/report.log"
 	: >"$dir/console.log"
 	truncate -s 256M "$dir/out.tar"
-	qemu-img create -q -f qcow2 -F "$format" -b "$image" "$dir/root.qcow2"
-	while read -r append; do
+	qemu-img create -q -f qcow2 -F raw -b "$image" "$dir/root.qcow2"
+	while IFS='|' read -r _ append parts; do
 		boot=$((boot + 1))
+		limit=$(boot_limit "$scenarios" "$parts")
+		append+=" vm.boot=$boot vm.parts=$(tr ' ' , <<<"$parts")"
 		status=0
-		boot_once "$dir" "$kernel" "$initrd" "$append vm.scenario=$name vm.boot=$boot" \
-			"$memory" "$limit" || status=$?
-		if [ "$status" = 0 ] && boot_never_began "$dir" "$name" "$boot"; then
+		boot_once "$dir" "$kernel" "$initrd" "$append" "$limit" || status=$?
+		if [ "$status" = 0 ] && boot_never_began "$dir" "$boot"; then
 			echo "NOTE boot $boot: the kernel panicked before it began anything, and was booted again" >>"$dir/report.log"
-			boot_once "$dir" "$kernel" "$initrd" "$append vm.scenario=$name vm.boot=$boot" \
-				"$memory" "$limit" || status=$?
+			boot_once "$dir" "$kernel" "$initrd" "$append" "$limit" || status=$?
 		fi
 		case $status in
-		1) echo "CHECK not-ok boot-$boot-finishes: killed after $limit s" >>"$dir/report.log"; return ;;
+		1) echo "CHECK not-ok boot-$boot/finishes: killed after $limit s, parts $parts" >>"$dir/report.log"; return ;;
 		2) continue ;;
 		esac
-		if ! grep -q "^VM up $name $boot " "$dir/report.log"; then
-			echo "CHECK not-ok boot-$boot-comes-up: $(boot_last_words "$dir")" >>"$dir/report.log"
+		if ! grep -q "^VM up $boot " "$dir/report.log"; then
+			echo "CHECK not-ok boot-$boot/comes-up: $(boot_last_words "$dir")" >>"$dir/report.log"
 			return
-		elif ! grep -q "^VM end $name $boot 0" "$dir/report.log"; then
-			echo "CHECK not-ok boot-$boot-finishes: $(boot_last_words "$dir")" >>"$dir/report.log"
+		elif ! grep -q "^VM end $boot" "$dir/report.log"; then
+			echo "CHECK not-ok boot-$boot/finishes: $(boot_last_words "$dir")" >>"$dir/report.log"
 		fi
-	done < <(boot_header "$file" vm-boot "")
+	done
 }
 
-# boot_never_began DIR SCENARIO BOOT: the kernel panicked in its first seconds, while it still set up the emulated
-# machine: no init, no service, no BPF program has run by then.
+# boot_never_began DIR BOOT: the kernel panicked in its first seconds, while it still set up the emulated machine: no
+# init, no service, no BPF program has run by then.
 boot_never_began()
 {
-	! grep -q "^VM up $2 $3 " "$1/report.log" &&
+	! grep -q "^VM up $2 " "$1/report.log" &&
 		tail -n 40 "$1/console.log" | grep -qE '^\[ *[0-3]\.[0-9]*\] Kernel panic'
 }
 

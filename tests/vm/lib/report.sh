@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What a person reads: the list, the line of each guest, the table of checks by kernel, the closing line.
 
-# report_list CACHE SCENARIOS
+# report_list CACHE VM
 report_list()
 {
 	local line series release version suite file
@@ -15,35 +15,38 @@ report_list()
 		echo "  $line"
 	done
 	echo "Scenarios:"
-	for file in "$2"/*.sh; do
+	for file in "$2"/scenario/*.sh; do
 		printf '  %-14s %s\n' "$(basename "$file" .sh)" "$(sed -n '3s/^# //p' "$file")"
+	done
+	echo "Guests of a whole run, boot after boot:"
+	tours_lines "$2" | while IFS='|' read -r name arguments parts; do
+		printf '  %-14s %s%s\n' "$name" "$parts" "${arguments:+, with $arguments}"
 	done
 }
 
 # report_count FILE WORD
 report_count() { grep -c "^CHECK $2 " "$1" 2>/dev/null || true; }
 
-# report_line DIR KERNEL SCENARIO SECONDS: told when the guest is done, failures at once.
+# report_line DIR KERNEL GUEST SECONDS: told when the guest is done, failures at once.
 report_line()
 {
 	local log=$1/report.log
 	# A scenario that checked nothing did not pass.
-	grep -q '^CHECK ' "$log" || echo "CHECK not-ok checks-something: no check was reported" >>"$log"
+	grep -q '^CHECK ' "$log" || echo "CHECK not-ok $3/checks-something: no check was reported" >>"$log"
 	printf '%-5s %-12s %3s s  (%3s s of CPU)  %s ok, %s failed, %s skipped\n' "$2" "$3" "$4" \
 		"$(cat "$1"/cost.* 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')" "$(report_count "$log" ok)" \
 		"$(report_count "$log" not-ok)" "$(report_count "$log" skip)"
-	sed -n "s/^CHECK not-ok /      FAILED $2 $3: /p; s/^CHECK skip /      skipped: /p; s/^NOTE /      /p" "$log"
+	sed -n "s/^CHECK not-ok /      FAILED on $2: /p; s/^CHECK skip /      skipped: /p; s/^NOTE /      /p" "$log"
 }
 
 # report_table WORK CACHE KERNEL...: one line per check, one column per kernel.
 report_table()
 {
-	local work=$1 kernel log scenario
+	local work=$1 kernel log
 	shift 2
 	for log in "$work"/*/report.log; do
-		scenario=$(basename "$(dirname "$log")")
-		kernel=$(sed 's/^\([0-9]*\.[0-9]*\)\..*/\1/' <<<"$scenario")
-		sed -n "s|^CHECK \([a-z-]*\) \([^ :]*\).*|$kernel ${scenario#"$kernel".}/\2 \1|p" "$log"
+		kernel=$(sed 's|.*/\([0-9]*\.[0-9]*\)\.[^/]*/report.log$|\1|' <<<"$log")
+		sed -n "s|^CHECK \([a-z-]*\) \([^ :]*\).*|$kernel \2 \1|p" "$log"
 	done | awk '
 		!($1 in kernel) { kernel[$1] = ++kernels; name[kernels] = $1 }
 		!($2 in check) { check[$2] = ++checks; title[checks] = $2 }

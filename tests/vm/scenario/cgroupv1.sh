@@ -3,7 +3,6 @@
 # Nodes with the older cgroup hierarchies: hybrid (v1 beside v2) and legacy (v1 alone).
 # vm-boot: systemd.unified_cgroup_hierarchy=0
 # vm-boot: systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1
-# vm-installed: yes
 # vm-timeout: 600
 
 boot_1()

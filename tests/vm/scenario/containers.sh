@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # An attack inside of a container that is then restarted and removed: its tree, id and name are still there.
 # vm-boot:
-# vm-installed: yes
 # vm-timeout: 600
 
 boot_1()

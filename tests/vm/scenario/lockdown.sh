@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Kernel lockdown=confidentiality: it works or says precisely why not. (Integrity is in the scenario "reboot".)
 # vm-boot: lockdown=confidentiality
-# vm-installed: yes
 # vm-timeout: 300
 
 boot_1()

@@ -4,7 +4,6 @@
 # The second boot is under lockdown=integrity, which must not matter.
 # vm-boot:
 # vm-boot: lockdown=integrity
-# vm-installed: yes
 # vm-timeout: 480
 
 boot_1()
@@ -39,7 +38,8 @@ boot_2()
 		jq -r '[.processes[].boot_id] | unique | join(" ")')" "$new"
 	check chain-of-last-boot sh -c \
 		"lineage-query tree --boot -1 --pid $pid | grep -q 'false before-reboot'"
-	check run-was-stopped sql_is stopped "SELECT ended FROM recorder WHERE boot_id = '$old'"
+	check run-was-stopped sql_is stopped "SELECT ended FROM recorder WHERE boot_id = '$old'
+		ORDER BY started_unix_ns DESC LIMIT 1"
 	check verify-passes verify_passes
 	lockdown
 	check early-boot-is-recorded test "$(sql "SELECT count(*) FROM process

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# The package as a user meets it: installed, started, queried, confined, stopped, removed, purged.
+# The package as a user meets it: installed, started, queried, confined, stopped.
 # vm-boot:
 # vm-timeout: 600
 
@@ -18,7 +18,6 @@ boot_1()
 	pins
 	quiet_journal
 	stops
-	removal
 }
 
 chain()
@@ -123,19 +122,4 @@ stops()
 		ORDER BY started_unix_ns)')" "stopped, handed over, running"
 	lineage-query window --since -1h --strict >/dev/null
 	equal answer-says-incomplete $? 4
-}
-
-removal()
-{
-	if [ ! -e "$VM/lineaged.deb" ]; then
-		skip package-removes "not installed from a package"
-		return
-	fi
-	check package-removes env DEBIAN_FRONTEND=noninteractive apt-get -y -q remove lineaged
-	check remove-keeps-database test -s "$LINEAGE_DB"
-	refused remove-takes-unit systemctl cat lineaged.service
-	check package-purges env DEBIAN_FRONTEND=noninteractive apt-get -y -q purge lineaged
-	refused purge-takes-database test -e /var/lib/lineaged
-	refused purge-takes-configuration test -e /etc/lineaged
-	refused purge-takes-pins test -e /sys/fs/bpf/lineaged
 }
