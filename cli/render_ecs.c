@@ -16,9 +16,16 @@
 
 #define ECS_VERSION "8.17.0"
 
+/* From begin to end. */
+struct output {
+	struct json json;
+	int64_t last_unix_ns; /* the latest time told: the same question gives the same bytes */
+};
+
 /* One document in the making. */
 struct ecs {
 	struct json *json;
+	int64_t *last_unix_ns;
 	const struct process *p, *parent;
 	const struct context *context;
 	const struct image *image;
@@ -49,7 +56,8 @@ static int put_entity(struct json *json, const char *key, const struct process *
 	return r;
 }
 
-static void put_event(struct ecs *e, const char *action, const char *type, bool failed)
+/* outcome NULL: nothing happened then, it is told that something is so. */
+static void put_event(struct ecs *e, const char *action, const char *type, const char *outcome)
 {
 	struct json *json = e->json;
 
@@ -65,7 +73,7 @@ static void put_event(struct ecs *e, const char *action, const char *type, bool 
 	json_text(json, NULL, type);
 	json_array_end(json);
 	json_text(json, "action", action);
-	json_text(json, "outcome", failed ? "failure" : "success");
+	json_maybe_text(json, "outcome", outcome);
 	json_text(json, "module", "lineaged");
 	json_text(json, "dataset", "lineaged.process");
 	json_object_end(json);
@@ -114,6 +122,11 @@ static void put_who(struct ecs *e)
 	put_id(json, "group", x->egid);
 	put_id(json, "real_group", x->gid);
 	put_id(json, "saved_group", x->sgid);
+	if (e->p->pgid > 0) {
+		json_object_begin(json, "group_leader");
+		json_int(json, "pid", e->p->pgid);
+		json_object_end(json);
+	}
 	if (x->sid != UNKNOWN) {
 		json_object_begin(json, "session_leader");
 		json_int(json, "pid", x->sid);
@@ -213,6 +226,13 @@ static void put_own(struct ecs *e, enum provenance provenance, bool ended)
 	json_object_end(json);
 }
 
+static void put_timestamp(struct ecs *e, int64_t unix_ns)
+{
+	entity_json_time(e->json, "@timestamp", unix_ns);
+	if (unix_ns > *e->last_unix_ns)
+		*e->last_unix_ns = unix_ns;
+}
+
 static int put_document(struct ecs *e, int64_t unix_ns, const char *action, const char *type,
 			enum provenance provenance)
 {
@@ -220,8 +240,12 @@ static int put_document(struct ecs *e, int64_t unix_ns, const char *action, cons
 	int r;
 
 	json_object_begin(e->json, NULL);
-	entity_json_time(e->json, "@timestamp", unix_ns);
-	put_event(e, action, type, false);
+	put_timestamp(e, unix_ns);
+	/* What was running already is information, and no start: so wants ECS. */
+	if (provenance == PROVENANCE_SNAPSHOT && !ended)
+		put_event(e, action, "info", NULL);
+	else
+		put_event(e, action, type, "success");
 	r = put_process(e, ended);
 	put_id(e->json, "user", e->context->euid);
 	put_container(e->json, e->context->container);
@@ -243,8 +267,8 @@ static int put_failures(struct ecs *e)
 
 		e->image = failures[i].image;
 		json_object_begin(e->json, NULL);
-		entity_json_time(e->json, "@timestamp", failures[i].unix_ns);
-		put_event(e, "exec", "info", true);
+		put_timestamp(e, failures[i].unix_ns);
+		put_event(e, "exec", "info", "failure");
 		json_object_begin(e->json, "error");
 		json_text(e->json, "code", name ? name : "unknown");
 		json_object_end(e->json);
@@ -258,12 +282,14 @@ static int put_failures(struct ecs *e)
 
 static int ecs_begin(struct writer *w, const struct answer *a)
 {
-	struct json *json = calloc(1, sizeof(*json));
+	struct output *output = calloc(1, sizeof(*output));
 
-	if (!json)
+	if (!output)
 		return -ENOMEM;
-	json_begin(json, w->out, 0);
-	w->state = json;
+	json_begin(&output->json, w->out, 0);
+	if (a->since_unix_ns != UNKNOWN)
+		output->last_unix_ns = a->since_unix_ns;
+	w->state = output;
 	return 0;
 }
 
@@ -291,8 +317,10 @@ static int put_images(struct ecs *e)
 static int ecs_process(struct writer *w, const struct node *n)
 {
 	const struct process *p = n->process;
+	struct output *output = w->state;
 	struct ecs e = {
-		.json = w->state,
+		.json = &output->json,
+		.last_unix_ns = &output->last_unix_ns,
 		.p = p,
 		.context = p->birth_context ? p->birth_context : p->context,
 		.name = process_comm(p),
@@ -318,10 +346,12 @@ static int ecs_process(struct writer *w, const struct node *n)
 
 static int ecs_end(struct writer *w)
 {
-	struct json *json = w->state;
+	struct output *output = w->state;
+	struct json *json = &output->json;
 	int r;
 
 	json_object_begin(json, NULL);
+	entity_json_time(json, "@timestamp", output->last_unix_ns);
 	json_object_begin(json, "ecs");
 	json_text(json, "version", ECS_VERSION);
 	json_object_end(json);
@@ -337,7 +367,7 @@ static int ecs_end(struct writer *w)
 	json_newline(json);
 	r = json_flush(json);
 	json_deinit(json);
-	free(json);
+	free(output);
 	w->state = NULL;
 	return r;
 }

@@ -127,12 +127,12 @@ class Database:
         return cpu, self.seq[cpu] - 1
 
     def process(self, pid, start, parent, image, life=None, status=0, context=1, inherited=False, comm=None,
-                cwd=None):
+                cwd=None, snapshot=0):
         number = self.next("process")
-        provenance = (7 if inherited else 0) << 3 | (7 if life is None else 0) << 6
+        provenance = snapshot | (7 if inherited else snapshot) << 3 | (7 if life is None else 0) << 6
         none = (None, None)
-        fork = self.number()
-        run = none if inherited else self.number()
+        fork = none if snapshot else self.number()
+        run = none if inherited or snapshot else self.number()
         end = none if life is None else self.number()
         self.run("INSERT INTO process_row (process_id, boot, pid, start_boot_ns, parent_id, provenance, fork_cpu,"
                  " fork_seq, context, comm, ns_pid, pgid, exec_after_ns, exec_cpu, exec_seq, exec_context,"
@@ -140,7 +140,7 @@ class Database:
                  " system_us, max_rss_kib)"
                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
                  number, self.boots, pid, start, parent, provenance, *fork, context, comm and self.text(comm),
-                 None if inherited else min(1000000, life or 1000000), *run, image, cwd and self.text(cwd), life,
+                 None if inherited or snapshot else min(1000000, life or 1000000), *run, image, cwd and self.text(cwd), life,
                  *end, None if life is None else status, *((12000, 3000, 4096) if life else (None, None, None)))
         return number
 
@@ -184,7 +184,7 @@ def hostile(path):
     # A pod whose containers have no name here.
     d.cgroup(3, "/kubepods/pod1", None, None, None, None, "01234567-89ab-cdef-0123-456789abcdef", nasty, nasty)
     d.context(4, 1000, 3)
-    top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]))
+    top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]), snapshot=1)
     shell = d.process(200, 10 * SECOND, top, d.image("/bin/bash", ["-bash"]), context=2)
     d.failure(shell, 11 * SECOND, d.image("/no/such\n<b>", ["no\u202esuch"]), 2)
     for i, word in enumerate(HOSTILE):
@@ -226,7 +226,7 @@ def large(path, count, hostname="node1", boot_id=BOOT_ID):
     for i in range(1, 7):
         d.context(i, 0 if i == 1 else 1000, i, 34819 if i == 2 else 0)
     span = 6 * 3600 * SECOND
-    top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]), context=1)
+    top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]), context=1, snapshot=1)
     servers = [("cron", "/usr/sbin/cron", 1), ("sshd", "/usr/sbin/sshd", 2), ("runner", "/usr/bin/runner", 1),
                ("containerd", "/usr/bin/containerd-shim-runc-v2", 3), ("shim", "/usr/bin/containerd-shim", 4),
                ("dockerd", "/usr/bin/dockerd", 5), ("agent", "/opt/agent/bin/agent", 6)]

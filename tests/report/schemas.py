@@ -3,8 +3,9 @@
 that they require missing.
 
 Written down here is the part of the schemas that lineage-query uses:
-  ECS 8.17.0    the field sets base, ecs, event, error, host, process, user, container, orchestrator
-                (generated/ecs/ecs_flat.yml of elastic/ecs)
+  ECS 8.17.0    the field sets base, ecs, event, error, host, process, user, container, orchestrator: names, types,
+                which are arrays, and which values of event.kind, .category, .type and .outcome go together
+                (schemas/*.yml and generated/elasticsearch/composable/component/*.json of elastic/ecs)
   OCSF 1.5.0    class process_activity (1007) and base_event (0), with the profiles container, datetime, host and
                 linux/linux_users (events/system/process_activity.json, objects/*.json of ocsf/ocsf-schema)
 Fields of our own are below `lineaged` in ECS and below `unmapped` in OCSF, where both leave room for them.
@@ -53,13 +54,13 @@ ECS_PROCESS = {
     "args": array(word), "args_count": is_long, "command_line": word, "end": is_date, "entity_id": word,
     "executable": word, "exit_code": is_long, "group.id": word, "name": word, "pid": is_long, "real_group.id": word,
     "real_user.id": word, "saved_group.id": word, "saved_user.id": word, "start": is_date, "user.id": word,
-    "vpid": is_long, "working_directory": word, "session_leader.pid": is_long, "tty.char_device.major": is_long,
+    "vpid": is_long, "working_directory": word, "session_leader.pid": is_long, "group_leader.pid": is_long, "tty.char_device.major": is_long,
     "tty.char_device.minor": is_long,
 }
 ECS = {
     "@timestamp": is_date, "ecs.version": keyword("8.17.0"), "error.code": word, "user.id": word,
     "event.kind": keyword("event", "state"), "event.category": array(keyword("process")),
-    "event.type": array(keyword("start", "end", "info", "change", "access")), "event.action": word,
+    "event.type": array(keyword("access", "change", "end", "info", "start")), "event.action": word,
     "event.outcome": keyword("success", "failure", "unknown"), "event.module": word, "event.dataset": word,
     "host.hostname": word, "host.architecture": word, "host.boot.id": word, "host.os.type": keyword("linux"),
     "host.os.kernel": word, "container.id": word, "container.name": word, "container.runtime": word,
@@ -68,8 +69,10 @@ ECS = {
     **{"process." + name: check for name, check in ECS_PROCESS.items()},
     **{"process.parent." + name: check for name, check in ECS_PROCESS.items()},
 }
-ECS_REQUIRED = ["@timestamp", "ecs.version", "event.kind", "event.category", "event.type", "event.outcome", "process.pid",
-                "process.entity_id", "process.name", "host.boot.id"]
+# The schema asks for the first two of every document, the rest is our own wish.
+ECS_ALWAYS = ["@timestamp", "ecs.version", "event.kind"]
+ECS_REQUIRED = ECS_ALWAYS + ["event.category", "event.type", "process.pid", "process.entity_id", "process.name",
+                             "host.boot.id"]
 
 
 def leaves(value, path=""):
@@ -84,16 +87,22 @@ def leaves(value, path=""):
 
 def check_ecs_document(document, last):
     document = dict(document)
-    expect("lineaged is an object", isinstance(document.pop("lineaged"), dict))
+    document_own = document.pop("lineaged")
+    expect("lineaged is an object", isinstance(document_own, dict))
     seen = set()
     for path, value in leaves(document):
         expect(f"{path} is no field of ECS", path in ECS)
         expect(f"{path} has the type of its field: {value!r}", ECS[path](value))
         seen.add(path)
-    for path in [] if last else ECS_REQUIRED:
+    for path in ECS_ALWAYS if last else ECS_REQUIRED:
         expect(f"{path} is there", path in seen)
     if not last:
         expect("dataset begins with module", document["event"]["dataset"].startswith(document["event"]["module"] + "."))
+        event = document["event"]
+        expect("what was running already is no start", (document_own.get("provenance") == "snapshot" and event["action"] != "end")
+               == (event["type"] == ["info"] and "outcome" not in event))
+        expect("a start or an end has an outcome", event["type"] == ["info"] or event["outcome"] == "success")
+        expect("a start has no exit code", event["action"] == "end" or "exit_code" not in document["process"])
         expect("an end has its end", (document["event"]["action"] == "end") == ("end" in document["process"]))
 
 
@@ -185,7 +194,7 @@ def must_fail(check, document, change):
     raise SystemExit(f"FAIL it was taken: {copy}")
 
 
-first = {}
+first, snapshots = {}, 0
 for database in DATABASES:
     for form, check in ("ecs", check_ecs_document), ("ocsf", check_ocsf_document):
         for question in ["search", "--since", "2026-11-20", "--until", "2026-11-20 00:20", "--utc"], ["tree", "1", "--depth", "1"]:
@@ -196,11 +205,17 @@ for database in DATABASES:
                 except Wrong as wrong:
                     raise SystemExit(f"FAIL {form}: {wrong}\n{one}") from None
             expect("some documents", len(documents) > 2)
-            first[form] = documents[0]
+            if form == "ecs":
+                snapshots += sum(d["event"].get("type") == ["info"] for d in documents)
+            first[form] = documents[-2]
 
+expect("some were running already", snapshots)
 must_fail(check_ecs_document, first["ecs"], lambda d: d["process"].update(pid="1"))
 must_fail(check_ecs_document, first["ecs"], lambda d: d["process"].update(nonsense=1))
 must_fail(check_ecs_document, first["ecs"], lambda d: d.pop("@timestamp"))
+must_fail(check_ecs_document, first["ecs"], lambda d: d["event"].update(category="process"))
+must_fail(check_ecs_document, first["ecs"], lambda d: d["event"].update(type=["creation"]))
+must_fail(check_ecs_document, first["ecs"], lambda d: d["lineaged"].update(provenance="snapshot"))
 must_fail(check_ocsf_document, first["ocsf"], lambda d: d.pop("time"))
 must_fail(check_ocsf_document, first["ocsf"], lambda d: d["device"].pop("type_id"))
 must_fail(check_ocsf_document, first["ocsf"], lambda d: d.update(actor={}))
