@@ -132,7 +132,7 @@ def check_ecs(question):
         killed = i % 3 == 0
         expect("ecs: exit", ("exit_code" not in p) if killed else p["exit_code"] == i)
     if question[0] != "search":
-        failed = [e for e in events if e["event"]["outcome"] == "failure"]
+        failed = [e for e in events if e["event"].get("outcome") == "failure"]
         expect("ecs: the failed exec", len(failed) == 1 and failed[0]["error"]["code"] == "ENOENT")
 
 
