@@ -13,10 +13,11 @@
  * Every statement, once: X(name, SQL). A unit test prepares them all. They are prepared when first
  * used, because a tree needs a few of them only.
  */
-#define PROCESS_COLUMNS                                                                         \
-	"process_id,boot,pid,start_boot_ns,parent_id,creator_id,provenance,fork_cpu,fork_seq,"  \
-	"context,comm,ns_pid,pgid,exec_after_ns,exec_cpu,exec_seq,exec_context,exec_parent_id," \
-	"image,cwd,end_after_ns,end_cpu,end_seq,end_parent_id,status,user_us,system_us,"        \
+#define PROCESS_COLUMNS                                                                            \
+	"process_id,boot,pid,start_boot_ns,parent_id,creator_id,provenance,fork_cpu,fork_seq,"     \
+	"context,comm,ns_pid,pgid,exec_after_ns,exec_cpu,exec_after_seq,exec_context,exec_parent_" \
+	"id,"                                                                                      \
+	"image,cwd,end_after_ns,end_cpu,end_after_seq,end_parent_id,status,user_us,system_us,"     \
 	"max_rss_kib "
 
 /* The same with what only QUERY_DETAIL_FULL reads left out: a column costs as much as a comparison.

@@ -99,7 +99,7 @@ void process_list_unique(struct process_list *list)
 	list->count = kept;
 }
 
-/* Adds an offset after the start; UNKNOWN stays so. */
+/* Adds what is counted from the start; UNKNOWN stays so. */
 static int64_t after(int64_t start_ns, int64_t after_ns)
 {
 	int64_t sum;
@@ -110,23 +110,31 @@ static int64_t after(int64_t start_ns, int64_t after_ns)
 	return sum;
 }
 
+/* A process group that is not told is that of the session. */
+static int64_t group(int64_t pgid, const struct context *context)
+{
+	return pgid == UNKNOWN && context ? context->sid : pgid;
+}
+
 /* The latest exec of a row with PROCESS_COLUMNS, into *e. */
 static int fill_latest(struct query *q, sqlite3_stmt *stmt, const struct process *p, struct exec *e)
 {
 	int64_t context = sqlite3_column_int64(stmt, 16), parent = sqlite3_column_int64(stmt, 17);
+	int r;
 
 	e->boot_ns = after(p->start_boot_ns, column_int(stmt, 13));
 	e->unix_ns = boot_to_unix(p->boot, e->boot_ns);
 	e->provenance = p->image_provenance;
 	e->cpu = column_int(stmt, 14);
-	e->seq = column_int(stmt, 15);
+	e->seq = after(p->fork_seq == UNKNOWN ? 0 : p->fork_seq, column_int(stmt, 15));
 	e->parent_id = parent == 0 ? p->parent_id : parent;
 	e->image = p->image;
 	e->comm = p->comm;
 	e->cwd = p->cwd;
-	e->pgid = p->pgid;
 	e->context = p->birth_context;
-	return context == 0 ? 0 : query_context(q, context, &e->context);
+	r = context == 0 ? 0 : query_context(q, context, &e->context);
+	e->pgid = group(p->pgid, e->context);
+	return r;
 }
 
 static void fill_numbers(struct query *q, sqlite3_stmt *stmt, struct process *p)
@@ -149,11 +157,11 @@ static void fill_numbers(struct query *q, sqlite3_stmt *stmt, struct process *p)
 	p->fork_cpu = column_int(stmt, 7);
 	p->fork_seq = column_int(stmt, 8);
 	p->ns_pid = ns_pid == 0 ? p->pid : ns_pid;
-	p->pgid = pgid == 0 ? p->pid : pgid;
+	p->pgid = pgid == 0 ? p->pid : pgid; /* UNKNOWN: see query_fill() */
 	p->end_boot_ns = after(p->start_boot_ns, column_int(stmt, 20));
 	p->end_unix_ns = boot_to_unix(p->boot, p->end_boot_ns);
 	p->end_cpu = column_int(stmt, 21);
-	p->end_seq = column_int(stmt, 22);
+	p->end_seq = after(p->fork_seq == UNKNOWN ? 0 : p->fork_seq, column_int(stmt, 22));
 	p->end_parent_id = end_parent == 0 ? p->parent_id : end_parent;
 	p->status = column_int(stmt, 24);
 	p->user_us = column_int(stmt, 25);
@@ -177,13 +185,18 @@ int query_fill(struct query *q, sqlite3_stmt *stmt, struct process *p)
 	if (r == 0 && q->detail == QUERY_DETAIL_FULL)
 		r = query_text(q, column_int(stmt, 19), &p->cwd);
 	p->context = p->birth_context;
-	if (r < 0 || process_inherited(p))
+	if (r < 0)
 		return r;
+	if (process_inherited(p)) {
+		p->pgid = group(p->pgid, p->context);
+		return 0;
+	}
 	latest = p->execs ? p->execs : arena_alloc(&q->arena, sizeof(*latest));
 	if (!latest)
 		return -ENOMEM;
 	r = fill_latest(q, stmt, p, latest);
 	p->context = latest->context;
+	p->pgid = latest->pgid;
 	p->execs = latest;
 	p->exec_count = 1;
 	return r;
@@ -302,6 +315,7 @@ static int fill_exec(struct query *q, sqlite3_stmt *stmt, const struct process *
 	e->context = p->birth_context;
 	if (context != 0 && context != UNKNOWN)
 		r = query_context(q, context, &e->context);
+	e->pgid = group(e->pgid, e->context);
 	if (r == 0)
 		r = query_image(q, column_int(stmt, 7), &e->image);
 	if (r == 0 && q->detail == QUERY_DETAIL_FULL)

@@ -182,8 +182,10 @@ static int check_rings(struct verify *v)
 }
 
 /* Every (cpu, seq) of a boot. */
-static const char events_sql[] = "SELECT fork_cpu, fork_seq, exec_cpu, exec_seq, end_cpu, end_seq "
-				 "FROM process_row WHERE boot = ?1";
+static const char events_sql[] =
+	"SELECT fork_cpu, fork_seq, exec_cpu, "
+	"exec_after_seq + coalesce(fork_seq, 0), end_cpu, end_after_seq + coalesce(fork_seq, 0) "
+	"FROM process_row WHERE boot = ?1";
 static const char execs_sql[] = "SELECT cpu, seq FROM exec_row WHERE boot = ?1";
 static const char failures_sql[] = "SELECT cpu, seq FROM exec_failure_row WHERE boot = ?1";
 
@@ -360,8 +362,8 @@ static int check_sequences(struct verify *v)
 static const char strangers_sql[] =
 	"SELECT 'boot ' || boot || ' cpu ' || cpu || ': rows, but no position' FROM "
 	"(SELECT boot, fork_cpu AS cpu FROM process_row WHERE fork_seq IS NOT NULL "
-	"UNION SELECT boot, exec_cpu FROM process_row WHERE exec_seq IS NOT NULL "
-	"UNION SELECT boot, end_cpu FROM process_row WHERE end_seq IS NOT NULL "
+	"UNION SELECT boot, exec_cpu FROM process_row WHERE exec_after_seq IS NOT NULL "
+	"UNION SELECT boot, end_cpu FROM process_row WHERE end_after_seq IS NOT NULL "
 	"UNION SELECT boot, cpu FROM exec_row WHERE seq IS NOT NULL "
 	"UNION SELECT boot, cpu FROM exec_failure_row WHERE seq IS NOT NULL) r "
 	"WHERE NOT EXISTS (SELECT 1 FROM cpu_position c WHERE c.boot = r.boot AND c.cpu IS r.cpu)";

@@ -148,7 +148,7 @@ static int set_birth(struct recorder *r, struct process *p, const struct lineage
 	p->ns_pid = own_or(f->ids.ns_pid, p->key.pid);
 	if (p->image.provenance != PROVENANCE_NONE)
 		return 0;
-	p->image.pgid = own_or(f->ids.pgid, p->key.pid);
+	p->image.pgid = process_group(&f->ids, p->key.pid);
 	p->image.exec_id = f->exec_id;
 	creator = image ? NULL : book_find(&r->book, &f->creator);
 	if (image || creator)
@@ -316,7 +316,7 @@ static int apply_exec(struct recorder *r, const void *bytes)
 	image.cpu = d.exec->header.cpu;
 	image.seq = (int64_t)d.exec->header.seq;
 	image.after_ns = (int64_t)(d.exec->header.boot_ns - p->key.start_boot_ns);
-	image.pgid = own_or(d.exec->ids.pgid, p->key.pid);
+	image.pgid = process_group(&d.exec->ids, p->key.pid);
 	image.exec_id = d.exec->exec_id;
 	p->image = image;
 	book_change(&r->book, p);
@@ -481,7 +481,7 @@ static int snapshot_image(struct recorder *r, struct process *p, const struct sn
 	memcpy(ii.comm, s->comm, sizeof(ii.comm));
 	p->image.provenance = PROVENANCE_SNAPSHOT;
 	p->image.exec_id = s->exec_id;
-	p->image.pgid = own_or(s->ids.pgid, p->key.pid);
+	p->image.pgid = process_group(&s->ids, p->key.pid);
 	result = intern_image(&r->intern, &ii, &p->image.image);
 	memcpy(p->image.image_comm, s->comm, sizeof(p->image.image_comm));
 	p->image.comm = ROW_NONE;

@@ -29,10 +29,18 @@ struct image_state {
 	int64_t context, parent_id; /* ROW_SAME allowed */
 	int64_t image, cwd;
 	int64_t comm; /* text; ROW_NONE: as the image says */
-	int64_t pgid; /* 0: same as pid */
+	int64_t pgid; /* 0: same as pid; ROW_NONE: that of its session */
 	uint32_t exec_id;
 	char image_comm[LINEAGE_COMM_LEN];
 };
+
+/* image_state.pgid */
+static inline int64_t process_group(const struct lineage_ids *ids, uint32_t pid)
+{
+	if (ids->pgid == pid)
+		return 0;
+	return ids->pgid == ids->sid ? ROW_NONE : (int64_t)ids->pgid;
+}
 
 struct process {
 	UT_hash_handle hh;

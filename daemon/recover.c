@@ -181,7 +181,7 @@ static int recover_exec(struct recorder *r, struct process *p, const struct line
 		.cpu = kept->exec_cpu,
 		.seq = (int64_t)kept->exec_seq,
 		.after_ns = (int64_t)(kept->exec_boot_ns - p->key.start_boot_ns),
-		.pgid = kept->ids.pgid == p->key.pid ? 0 : (int64_t)kept->ids.pgid,
+		.pgid = process_group(&kept->ids, p->key.pid),
 		.exec_id = kept->exec_id,
 	};
 	int result = 0;

@@ -181,6 +181,12 @@ struct process_walk {
 	bool found;
 };
 
+static int64_t since_fork(const struct process *p, int64_t after_seq)
+{
+	return after_seq == ROW_NONE || p->fork_seq == ROW_NONE ? after_seq
+								: p->fork_seq + after_seq;
+}
+
 static int process_row(sqlite3_stmt *s, void *context)
 {
 	struct process_walk *w = context;
@@ -204,6 +210,8 @@ static int process_row(sqlite3_stmt *s, void *context)
 	p->ns_pid = column(s, 9);
 	read_image(s, PROVENANCE_IMAGE(packed), &p->image);
 	read_end(s, PROVENANCE_END(packed), p);
+	p->image.seq = since_fork(p, p->image.seq);
+	p->end_seq = since_fork(p, p->end_seq);
 	return 0;
 }
 

@@ -6,10 +6,10 @@
 
 #include "schema/cleanup.h"
 
-#define ROW_COLUMNS                                                                        \
-	"process_id, boot, pid, start_boot_ns, end_after_ns, parent_id, creator_id, "      \
-	"exec_parent_id, end_parent_id, fork_cpu, fork_seq, exec_cpu, exec_seq, end_cpu, " \
-	"end_seq "
+#define ROW_COLUMNS                                                                              \
+	"process_id, boot, pid, start_boot_ns, end_after_ns, parent_id, creator_id, "            \
+	"exec_parent_id, end_parent_id, fork_cpu, fork_seq, exec_cpu, exec_after_seq, end_cpu, " \
+	"end_after_seq "
 
 /* The terms "> 0" and "IS NOT NULL" are what makes SQLite take the partial indexes. */
 #define STATEMENTS(X)                                                                           \

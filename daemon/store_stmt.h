@@ -6,12 +6,12 @@
 #define LINEAGED_STORE_STMT_H
 
 /* Read by store_load.c, by number. */
-#define STORE_PROCESS_COLUMNS                                                                    \
-	"SELECT p.process_id, p.pid, p.start_boot_ns, p.provenance, p.parent_id, p.creator_id, " \
-	"p.fork_cpu, p.fork_seq, p.context, p.ns_pid, p.pgid, p.comm, p.exec_after_ns, "         \
-	"p.exec_cpu, p.exec_seq, p.exec_context, p.exec_parent_id, p.image, p.cwd, f.comm, "     \
-	"p.end_after_ns, p.end_cpu, p.end_seq, p.end_parent_id, p.status, p.user_us, "           \
-	"p.system_us, p.max_rss_kib FROM process_row p LEFT JOIN image i ON i.image = p.image "  \
+#define STORE_PROCESS_COLUMNS                                                                      \
+	"SELECT p.process_id, p.pid, p.start_boot_ns, p.provenance, p.parent_id, p.creator_id, "   \
+	"p.fork_cpu, p.fork_seq, p.context, p.ns_pid, p.pgid, p.comm, p.exec_after_ns, "           \
+	"p.exec_cpu, p.exec_after_seq, p.exec_context, p.exec_parent_id, p.image, p.cwd, f.comm, " \
+	"p.end_after_ns, p.end_cpu, p.end_after_seq, p.end_parent_id, p.status, p.user_us, "       \
+	"p.system_us, p.max_rss_kib FROM process_row p LEFT JOIN image i ON i.image = p.image "    \
 	"LEFT JOIN program f ON f.program = i.program "
 
 /*
@@ -21,11 +21,11 @@
 #define STORE_PROCESSES_AT_ONCE 8
 /* room comes after these. */
 #define STORE_PROCESS_VALUES_COUNT 28
-#define STORE_PROCESS_INSERT                                                                 \
-	"INSERT OR ROLLBACK INTO process_row (process_id, provenance, ns_pid, pgid, comm, "  \
-	"exec_after_ns, exec_cpu, exec_seq, exec_context, exec_parent_id, image, cwd, "      \
-	"end_after_ns, end_cpu, end_seq, end_parent_id, status, user_us, system_us, "        \
-	"max_rss_kib, boot, pid, start_boot_ns, parent_id, creator_id, fork_cpu, fork_seq, " \
+#define STORE_PROCESS_INSERT                                                                  \
+	"INSERT OR ROLLBACK INTO process_row (process_id, provenance, ns_pid, pgid, comm, "   \
+	"exec_after_ns, exec_cpu, exec_after_seq, exec_context, exec_parent_id, image, cwd, " \
+	"end_after_ns, end_cpu, end_after_seq, end_parent_id, status, user_us, system_us, "   \
+	"max_rss_kib, boot, pid, start_boot_ns, parent_id, creator_id, fork_cpu, fork_seq, "  \
 	"context, room) VALUES "
 #define STORE_PROCESS_VALUES                                                                    \
 	"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " \
@@ -69,9 +69,10 @@
 	  "," STORE_PROCESS_VALUES)                                                                \
 	X(PROCESS_UPDATE,                                                                          \
 	  "UPDATE process_row SET provenance = ?2, ns_pid = ?3, pgid = ?4, comm = ?5, "            \
-	  "exec_after_ns = ?6, exec_cpu = ?7, exec_seq = ?8, exec_context = ?9, "                  \
+	  "exec_after_ns = ?6, exec_cpu = ?7, exec_after_seq = ?8, exec_context = ?9, "            \
 	  "exec_parent_id = ?10, image = ?11, cwd = ?12, end_after_ns = ?13, end_cpu = ?14, "      \
-	  "end_seq = ?15, end_parent_id = ?16, status = ?17, user_us = ?18, system_us = ?19, "     \
+	  "end_after_seq = ?15, end_parent_id = ?16, status = ?17, user_us = ?18, system_us = "    \
+	  "?19, "                                                                                  \
 	  "max_rss_kib = ?20, room = ?21 WHERE process_id = ?1")                                   \
 	X(PROCESS_BIRTH,                                                                           \
 	  "UPDATE process_row SET parent_id = ?2, creator_id = ?3, fork_cpu = ?4, fork_seq = ?5, " \
@@ -102,18 +103,22 @@
 	  "WITH young AS (SELECT * FROM process_row WHERE boot = ?1 AND process_id >= (SELECT "    \
 	  "coalesce(min(zone), 0) << 12 FROM zone WHERE boot = ?1 AND max_start_ns >= ?2)) "       \
 	  "SELECT fork_cpu, fork_seq FROM young WHERE fork_seq IS NOT NULL "                       \
-	  "UNION ALL SELECT exec_cpu, exec_seq FROM young WHERE exec_seq IS NOT NULL "             \
-	  "UNION ALL SELECT end_cpu, end_seq FROM young WHERE end_seq IS NOT NULL "                \
+	  "UNION ALL SELECT exec_cpu, exec_after_seq + coalesce(fork_seq, 0) FROM young WHERE "    \
+	  "exec_after_seq IS NOT NULL "                                                            \
+	  "UNION ALL SELECT end_cpu, end_after_seq + coalesce(fork_seq, 0) FROM young WHERE "      \
+	  "end_after_seq IS NOT NULL "                                                             \
 	  "UNION ALL SELECT cpu, seq FROM exec_row WHERE boot = ?1 AND boot_ns >= ?2 "             \
 	  "AND seq IS NOT NULL "                                                                   \
 	  "UNION ALL SELECT cpu, seq FROM exec_failure_row WHERE boot = ?1 AND boot_ns >= ?2 "     \
 	  "AND seq IS NOT NULL "                                                                   \
-	  "UNION ALL SELECT end_cpu, end_seq FROM process_row WHERE boot = ?1 "                    \
+	  "UNION ALL SELECT end_cpu, end_after_seq + coalesce(fork_seq, 0) FROM process_row "      \
+	  "WHERE boot = ?1 "                                                                       \
 	  "AND end_after_ns > 10000000000 AND start_boot_ns + end_after_ns >= ?2 "                 \
-	  "AND end_seq IS NOT NULL "                                                               \
-	  "UNION ALL SELECT exec_cpu, exec_seq FROM process_row WHERE boot = ?1 "                  \
+	  "AND end_after_seq IS NOT NULL "                                                         \
+	  "UNION ALL SELECT exec_cpu, exec_after_seq + coalesce(fork_seq, 0) FROM process_row "    \
+	  "WHERE boot = ?1 "                                                                       \
 	  "AND exec_after_ns > 10000000000 AND start_boot_ns + exec_after_ns >= ?2 "               \
-	  "AND exec_seq IS NOT NULL")                                                              \
+	  "AND exec_after_seq IS NOT NULL")                                                        \
 	X(CLOCK, "INSERT OR REPLACE INTO clock (boot, from_boot_ns, offset_ns) VALUES (?, ?, ?)")  \
 	X(CLOCK_LAST,                                                                              \
 	  "SELECT offset_ns FROM clock WHERE boot = ? ORDER BY from_boot_ns DESC LIMIT 1")         \

@@ -114,17 +114,17 @@ CREATE TABLE process_row (
   context       INTEGER,             -- at birth
   comm          INTEGER,             -- -> text: latest name; NULL: as the image says
   ns_pid        INTEGER,             -- pid in its own pid namespace; 0: same as pid
-  pgid          INTEGER,             -- 0: same as pid
+  pgid          INTEGER,             -- 0: same as pid; NULL: that of its session, context.sid
   exec_after_ns INTEGER,             -- latest exec; NULL: unknown or never
   exec_cpu      INTEGER,
-  exec_seq      INTEGER,
+  exec_after_seq INTEGER,            -- counts from fork_seq, from 0 where that is NULL
   exec_context  INTEGER,             -- at the latest exec; 0: as at birth
   exec_parent_id INTEGER,            -- real parent at the latest exec; 0: as at birth
   image         INTEGER,             -- of the latest exec, or the parent's at birth
   cwd           INTEGER,             -- -> text, at the latest exec
   end_after_ns  INTEGER,             -- NULL: not ended as far as is known
   end_cpu       INTEGER,
-  end_seq       INTEGER,
+  end_after_seq INTEGER,             -- as exec_after_seq
   end_parent_id INTEGER,             -- real parent at the end; 0: as at birth
   status        INTEGER,             -- as wait(2) gives it; NULL: unknown
   user_us       INTEGER,
@@ -169,7 +169,7 @@ CREATE TABLE exec_row (
   image      INTEGER,
   cwd        INTEGER,
   comm       INTEGER,             -- -> text: name; NULL: as the image says
-  pgid       INTEGER
+  pgid       INTEGER              -- 0: same as pid; NULL: that of its session
 );
 CREATE INDEX exec_process ON exec_row (process_id);
 CREATE INDEX exec_parent ON exec_row (parent_id) WHERE parent_id > 0;

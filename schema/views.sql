@@ -35,7 +35,7 @@ SELECT
   (p.provenance >> 3) & 7 = 7 AS image_inherited,
   cwd.value AS cwd,
   x.uid, x.euid, x.gid, x.egid, x.loginuid, x.sessionid, x.sid,
-  CASE p.pgid WHEN 0 THEN p.pid ELSE p.pgid END AS pgid,
+  CASE p.pgid WHEN 0 THEN p.pid ELSE coalesce(p.pgid, x.sid) END AS pgid,
   x.tty, coalesce(nullif(p.ns_pid, 0), p.pid) AS ns_pid, x.pid_ns, x.mnt_ns,
   coalesce(nullif(g.path, '/'), g1.path, g.path) AS cgroup,
   coalesce(g.container_id, g1.container_id) AS container_id,
@@ -82,11 +82,13 @@ LEFT JOIN context x ON x.context = p.context
 LEFT JOIN cgroup g ON g.cgroup = x.cgroup
 LEFT JOIN cgroup g1 ON g1.cgroup = x.cgroup_v1;
 
--- Not promised: every image of every process, earlier and latest alike. *_context 0 resolved.
+-- Not promised: every image of every process, earlier and latest alike. *_context 0 resolved; pgid NULL: the
+-- session's.
 CREATE VIEW exec_base AS
 SELECT p.process_id, p.boot, p.pid, p.start_boot_ns + p.exec_after_ns AS boot_ns,
   p.exec_unix_ns AS unix_ns, (p.provenance >> 3) & 7 AS provenance,
-  p.exec_cpu AS cpu, p.exec_seq AS seq, coalesce(nullif(p.exec_context, 0), p.context) AS context,
+  p.exec_cpu AS cpu, p.exec_after_seq + coalesce(p.fork_seq, 0) AS seq,
+  coalesce(nullif(p.exec_context, 0), p.context) AS context,
   coalesce(nullif(p.exec_parent_id, 0), p.parent_id) AS parent_id, p.image, p.cwd, p.comm,
   CASE p.pgid WHEN 0 THEN p.pid ELSE p.pgid END AS pgid, 1 AS latest
 FROM process_base p WHERE (p.provenance >> 3) & 7 <> 7
@@ -127,7 +129,7 @@ SELECT
   (f.flags >> 6) & 1 AS cwd_deleted, (f.flags >> 7) & 1 AS args_unreadable,
   (f.flags >> 8) & 1 AS script, (f.flags >> 9) & 1 AS secure,
   x.uid, x.euid, x.suid, x.gid, x.egid, x.sgid, x.loginuid, x.sessionid,
-  x.cap_effective, x.cap_permitted, x.sid, e.pgid, x.tty,
+  x.cap_effective, x.cap_permitted, x.sid, coalesce(e.pgid, x.sid) AS pgid, x.tty,
   x.pid_ns, x.mnt_ns, x.net_ns, x.user_ns, x.uts_ns, x.ipc_ns, x.cgroup_ns,
   coalesce(nullif(g.path, '/'), g1.path, g.path) AS cgroup,
   coalesce(g.container_id, g1.container_id) AS container_id,
@@ -153,7 +155,7 @@ SELECT
   p.process_id, p.boot_id, p.pid, p.end_unix_ns AS unix_ns,
   strftime('%Y-%m-%dT%H:%M:%S', p.end_unix_ns / 1000000000, 'unixepoch')
     || printf('.%09dZ', p.end_unix_ns % 1000000000) AS time,
-  p.end_cpu AS cpu, p.end_seq AS seq,
+  p.end_cpu AS cpu, p.end_after_seq + coalesce(p.fork_seq, 0) AS seq,
   CASE (p.provenance >> 6) & 7 WHEN 0 THEN 'observed' WHEN 1 THEN 'snapshot' WHEN 2 THEN 'recovered'
     WHEN 3 THEN 'inferred' END AS provenance,
   CASE WHEN p.status & 127 = 0 THEN p.status >> 8 END AS exit_code,

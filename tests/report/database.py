@@ -126,17 +126,21 @@ class Database:
         self.seq[cpu] += 1
         return cpu, self.seq[cpu] - 1
 
+    def number_after(self, fork):
+        cpu, seq = self.number()
+        return cpu, seq - (fork[1] or 0)
+
     def process(self, pid, start, parent, image, life=None, status=0, context=1, inherited=False, comm=None,
                 cwd=None, snapshot=0):
         number = self.next("process")
         provenance = snapshot | (7 if inherited else snapshot) << 3 | (7 if life is None else 0) << 6
         none = (None, None)
         fork = none if snapshot else self.number()
-        run = none if inherited or snapshot else self.number()
-        end = none if life is None else self.number()
+        run = none if inherited or snapshot else self.number_after(fork)
+        end = none if life is None else self.number_after(fork)
         self.run("INSERT INTO process_row (process_id, boot, pid, start_boot_ns, parent_id, provenance, fork_cpu,"
-                 " fork_seq, context, comm, ns_pid, pgid, exec_after_ns, exec_cpu, exec_seq, exec_context,"
-                 " exec_parent_id, image, cwd, end_after_ns, end_cpu, end_seq, end_parent_id, status, user_us,"
+                 " fork_seq, context, comm, ns_pid, pgid, exec_after_ns, exec_cpu, exec_after_seq, exec_context,"
+                 " exec_parent_id, image, cwd, end_after_ns, end_cpu, end_after_seq, end_parent_id, status, user_us,"
                  " system_us, max_rss_kib)"
                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
                  number, self.boots, pid, start, parent, provenance, *fork, context, comm and self.text(comm),

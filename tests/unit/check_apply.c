@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "schema/cleanup.h"
+
 #define RING (1u << 20)
 
 /* A literal, NULs included, and its length as two members. */
@@ -66,6 +68,32 @@ START_TEST(test_a_life)
 	ck_assert_str_eq(synthetic_rows(&s, "SELECT pid, ppid, cpu, seq, exit_code, user_us, "
 					    "system_us, max_rss_kib, lifetime_ns FROM exit"),
 			 "101|100|1|1|3|4000|4000|1024|500000000");
+	end();
+}
+END_TEST
+
+START_TEST(test_process_groups)
+{
+	static const uint32_t groups[][2] = {/* pgid, sid */ {101, 7}, {7, 7}, {9, 7}, {101, 101}};
+
+	begin();
+	for (uint32_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		struct lineage_key key = synthetic_key(&s, 101, 2000 + (int)i);
+		struct lineage_fork f = {.parent = shell,
+					 .creator = shell,
+					 .ids = {.pgid = groups[i][0], .sid = groups[i][1]}};
+
+		synthetic_head(&s, &f.header, LINEAGE_FORK, sizeof(f), 0, key, 0);
+		f.header.boot_ns = key.start_boot_ns;
+		synthetic_put(&s, &f, sizeof(f));
+	}
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT pgid, sid FROM process WHERE pid = 101 "
+					    "ORDER BY start_boot_ns"),
+			 "101|7\n7|7\n9|7\n101|101");
+	/* Nothing is known of the stub. */
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT pgid IS NULL FROM process WHERE pid = 100"),
+			 "1");
 	end();
 }
 END_TEST
@@ -450,6 +478,7 @@ int main(void)
 		test_an_exec_told_again_after_a_restart,
 		test_an_end_that_had_been_inferred,
 		test_a_life,
+		test_process_groups,
 		test_a_parent_that_is_not_known_is_a_stub,
 		test_exec_and_exit_by_unknown_processes,
 		test_a_birth_that_comes_after_the_exec,

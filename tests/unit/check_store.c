@@ -266,6 +266,35 @@ START_TEST(test_processes_are_read_back_whole)
 }
 END_TEST
 
+/* They are counted from that of the birth, also where it is only learned later. */
+START_TEST(test_numbers_are_read_back)
+{
+	struct process p = some_process(1, 10, 100);
+
+	begin();
+	p.fork_seq = ROW_NONE;
+	p.image.seq = 90;
+	p.end = PROVENANCE_OBSERVED;
+	p.end_after_ns = 50;
+	p.end_seq = 60;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(store_begin(&s), 0);
+		ck_assert_int_eq(store_process(&s, &p), 0);
+		ck_assert_int_eq(store_commit(&s), 0);
+		ck_assert_int_eq(ask("SELECT seq FROM exit"), 60);
+		ck_assert_int_eq(ask("SELECT seq FROM exec"), 90);
+		loaded_count = 0;
+		ck_assert_int_eq(store_read_process(&s, &p.key, make, NULL), 1);
+		ck_assert_int_eq(loaded[0].fork_seq, p.fork_seq);
+		ck_assert_int_eq(loaded[0].image.seq, 90);
+		ck_assert_int_eq(loaded[0].end_seq, 60);
+		p.stored = p.birth_changed = true;
+		p.fork_seq = 77;
+	}
+	end();
+}
+END_TEST
+
 START_TEST(test_zones_hold_every_start)
 {
 	begin();
@@ -363,6 +392,7 @@ int main(void)
 		test_rollback_gives_ids_back,
 		test_boot_and_positions_survive,
 		test_processes_are_read_back_whole,
+		test_numbers_are_read_back,
 		test_zones_hold_every_start,
 		test_gaps,
 		test_another_writer,

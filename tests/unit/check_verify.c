@@ -39,9 +39,8 @@ static void fill(void)
 
 		fixture_sql(&fixture,
 			    "UPDATE process_row SET fork_cpu = 0, fork_seq = %d, end_cpu = 0, "
-			    "end_seq = %d"
-			    " WHERE process_id = %lld",
-			    100 + 2 * i, 101 + 2 * i, id);
+			    "end_after_seq = 1 WHERE process_id = %lld",
+			    100 + 2 * i, id);
 	}
 	fixture_sql(&fixture, "INSERT INTO cpu_position VALUES (1, 0, 100, 106, 0, 0)");
 }
@@ -79,10 +78,10 @@ END_TEST
 static const struct {
 	const char *damage, *words;
 } damages[] = {
-	{"UPDATE process_row SET fork_seq = 101 WHERE process_id = 1", "101 is there twice"},
-	{"UPDATE process_row SET end_seq = NULL WHERE process_id = 3",
+	{"UPDATE process_row SET end_after_seq = 0 WHERE process_id = 1", "100 is there twice"},
+	{"UPDATE process_row SET end_after_seq = NULL WHERE process_id = 3",
 	 "6 numbers were taken, but 5"},
-	{"UPDATE process_row SET end_seq = 106 WHERE process_id = 3", "lies outside"},
+	{"UPDATE process_row SET end_after_seq = 2 WHERE process_id = 3", "lies outside"},
 	{"UPDATE cpu_position SET next_seq = 107", "7 numbers were taken, but 6"},
 	{"UPDATE cpu_position SET pruned = 1", "6 numbers were taken, but 7"},
 	{"DELETE FROM cpu_position", "rows, but no position"},
@@ -127,7 +126,7 @@ END_TEST
 
 /* What is missing and says so is sound. */
 static const char *const ledgered[] = {
-	"UPDATE process_row SET end_seq = NULL WHERE process_id = 3;"
+	"UPDATE process_row SET end_after_seq = NULL WHERE process_id = 3;"
 	"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, 105, 105, 1, 0, NULL)",
 	"UPDATE cpu_position SET next_seq = 109, unseen = 2, pruned = 1",
 	"INSERT INTO gap_row VALUES (1, 1, 'recorder_down', NULL, 0, 6, NULL, NULL, NULL, 0, NULL)",
