@@ -41,6 +41,7 @@ struct command {
 	bool no_database;     /* does not open one */
 	bool no_pager;
 	const char *formats; /* names for -o, by blanks; NULL: those of render.c */
+	bool names_only;     /* wants no arguments, where nothing selects by them */
 	bool full_detail;    /* wants QUERY_DETAIL_FULL whatever the format */
 	/* An exit_status, or a negative error that main reports. */
 	int (*run)(struct session *session);

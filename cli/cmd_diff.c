@@ -221,6 +221,8 @@ static int run(struct session *session)
 	if (r == 0)
 		r = selection_init(&d.selection, session);
 	if (r == 0)
+		r = selection_push(&d.selection);
+	if (r == 0)
 		r = fill(&d, &d.then);
 	if (r == 0)
 		r = fill(&d, &d.now);
@@ -247,5 +249,6 @@ const struct command cmd_diff = {
 		"  lineage-query diff --since today --than-since yesterday\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_TIME | FLAGS_DIFF | FLAGS_SELECT,
 	.formats = "text json",
+	.names_only = true,
 	.run = run,
 };

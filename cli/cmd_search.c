@@ -157,6 +157,8 @@ static int run(struct session *session)
 
 	if (r == 0)
 		r = selection_init(&s.selection, session);
+	if (r == 0)
+		r = selection_push(&s.selection);
 	if (r != 0)
 		return r;
 	s.answer = (struct answer){

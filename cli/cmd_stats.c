@@ -239,6 +239,8 @@ static int run(struct session *session)
 	};
 	int r = selection_init(&s.selection, session);
 
+	if (r == 0)
+		r = selection_push(&s.selection);
 	tally_init(&s.tally, f->since_unix_ns, f->until_unix_ns);
 	for (unsigned int i = 0; r == 0 && i < session->db_count; i++) {
 		struct query *q = session->db[i];
@@ -277,5 +279,6 @@ const struct command cmd_stats = {
 		"Formats: text and json.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_TIME | FLAGS_SELECT | FLAGS_LIMIT,
 	.formats = "text json",
+	.names_only = true,
 	.run = run,
 };

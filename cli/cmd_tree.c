@@ -247,6 +247,8 @@ static int run(struct session *s)
 	r = session_writer(s, &t.writer);
 	if (r == 0)
 		r = selection_init(&t.selection, s);
+	if (r == 0)
+		r = selection_push(&t.selection);
 	if (r == 0 && !pid && !t.selection.any && !s->flags.at)
 		r = usage("tree needs --pid N, --at TIME, or something to select by");
 	if (r == 0)

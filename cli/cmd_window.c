@@ -330,6 +330,8 @@ static int run(struct session *s)
 	if (r == 0)
 		r = selection_init(&w.selection, s);
 	if (r == 0)
+		r = selection_push(&w.selection);
+	if (r == 0)
 		r = write_window(&w);
 	if (r == 0)
 		r = session_status(s, &w.completeness);

@@ -107,9 +107,10 @@ int extract_gather(struct session *s, struct extract *e)
 
 	if (r != 0)
 		return r;
+	r = selection_push(&selection);
 	if (s->flags.operand_count == 1 && !pid)
 		pid = s->flags.operands[0];
-	if (s->flags.pid.count + (unsigned int)s->flags.operand_count > 1)
+	if (r == 0 && s->flags.pid.count + (unsigned int)s->flags.operand_count > 1)
 		r = usage("%s takes one process; of several, select with other options",
 			  s->command->name);
 	if (r == 0 && pid)

@@ -142,12 +142,20 @@ static int help_topic(const char *topic)
 	return usage("there is no help on '%s'; see `lineage-query help`", topic);
 }
 
-static int open_databases(struct session *s)
+static enum query_detail choose_detail(const struct session *s)
 {
 	const struct writer_ops *ops = s->flags.output ? writer_find(s->flags.output) : NULL;
-	enum query_detail detail = s->command->full_detail || (ops && ops->needs_full)
-					   ? QUERY_DETAIL_FULL
-					   : QUERY_DETAIL_LINE;
+	const struct flags *f = &s->flags;
+
+	if (s->command->names_only && !f->exe.count && !f->args.count && !f->regex.count)
+		return QUERY_DETAIL_NAMES;
+	return s->command->full_detail || (ops && ops->needs_full) ? QUERY_DETAIL_FULL
+								   : QUERY_DETAIL_LINE;
+}
+
+static int open_databases(struct session *s)
+{
+	enum query_detail detail = choose_detail(s);
 	struct string_list *paths = &s->flags.db;
 
 	if (paths->count == 0)

@@ -54,7 +54,18 @@ struct text {
 	size_t length;
 	const char *raw;
 	size_t raw_length;
+	uint64_t hash; /* text_hash() of value */
 };
+
+/* FNV-1a. */
+static inline uint64_t text_hash(const char *value, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)value[i]) * 0x100000001b3ULL;
+	return hash;
+}
 
 struct cgroup {
 	const char *path;

@@ -170,6 +170,8 @@ int query_open(const char *path, enum query_detail detail, struct query **ret_qu
 	if (r == 0)
 		r = schema_exec(q->db, "PRAGMA cache_size = -16384");
 	if (r == 0)
+		r = query_define_wanted(q);
+	if (r == 0)
 		r = load_boots(q);
 	if (r == 0)
 		r = load_clocks(q);
@@ -200,6 +202,7 @@ void query_free(struct query *q)
 	arena_deinit(&q->permanent);
 	arena_deinit(&q->arena);
 	arena_deinit(&q->dictionary);
+	free(q->earlier);
 	free(q->path);
 	free(q);
 }

@@ -14,8 +14,11 @@
 
 struct query;
 
-/* How much of each process is read: LINE is what one line of a tree needs. */
-enum query_detail { QUERY_DETAIL_LINE, QUERY_DETAIL_FULL };
+/*
+ * How much of each process is read: LINE is what one line of a tree needs, NAMES the same without
+ * arguments (and without an id of the image).
+ */
+enum query_detail { QUERY_DETAIL_NAMES, QUERY_DETAIL_LINE, QUERY_DETAIL_FULL };
 
 int query_open(const char *path, enum query_detail detail, struct query **ret_query);
 void query_free(struct query *query);
@@ -98,6 +101,27 @@ void query_on_progress(struct query *query, void (*fn)(void *userdata, int64_t d
 		       void *userdata);
 /* Calls that. */
 void query_progress(struct query *query, int64_t done, int64_t total);
+/*
+ * What is known of a row before its dictionaries are looked up: to leave out early what cannot
+ * match, which is nearly all in a long search. UNKNOWN where the column is NULL.
+ */
+struct row_keys {
+	int boot; /* its number */
+	int64_t id, pid;
+	int64_t context, comm, image; /* ids; the latest */
+	int64_t life_ns, status;      /* life_ns UNKNOWN: not ended */
+};
+
+/* 1: it may match, 0: it cannot, or an error. fn NULL: all may. For scans and query_started(). */
+void query_on_row(struct query *query, int (*fn)(const struct row_keys *keys, void *userdata),
+		  void *userdata);
+/* Whether it has images before its latest; asked of neighbours again and again at little cost. */
+int query_has_earlier(struct query *query, int64_t process_id);
+/* For query_on_row(): what lasts only until the next call. */
+int query_peek_context(struct query *query, int64_t id, const struct context **ret_context);
+/* The image without its arguments; ret_args as stored, or NULL where query_image() has to tell. */
+int query_peek_image(struct query *query, int64_t id, const struct image **ret_program,
+		     const char **ret_args, size_t *ret_length);
 /* Between parts of an answer: forgets what has been handed out but boots, if it has grown large. */
 void query_trim(struct query *query);
 int query_scan_open(struct query *query, bool newest_first, struct query_scan **ret_scan);

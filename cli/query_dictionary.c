@@ -4,6 +4,7 @@
 #include "cli/query_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema/cleanup.h"
@@ -63,6 +64,7 @@ int query_text(struct query *q, int64_t id, const struct text **ret_text)
 		text->value = "?";
 		text->length = 1;
 	}
+	text->hash = text_hash(text->value, text->length);
 	*ret_text = text;
 	return idmap_put(&q->texts, id, text);
 }
@@ -79,7 +81,7 @@ static int fill_program(struct query *q, sqlite3_stmt *stmt, struct image *progr
 	program->inode = column_int(stmt, 6);
 	sqlite3_reset(stmt);
 	r = query_text(q, exe, &program->exe);
-	if (r < 0 || q->detail == QUERY_DETAIL_LINE)
+	if (r < 0 || q->detail != QUERY_DETAIL_FULL)
 		return r;
 	r = query_text(q, filename, &program->filename);
 	if (r < 0)
@@ -88,7 +90,7 @@ static int fill_program(struct query *q, sqlite3_stmt *stmt, struct image *progr
 }
 
 /* An image without arguments, for those that begin as a copy of it. */
-static int get_program(struct query *q, int64_t id, const struct image **ret_program)
+int query_program(struct query *q, int64_t id, const struct image **ret_program)
 {
 	struct image *program = idmap_get(&q->programs, id);
 	sqlite3_stmt *stmt;
@@ -148,7 +150,7 @@ static int fill_image(struct query *q, sqlite3_stmt *stmt, struct image *image)
 	int r;
 
 	sqlite3_reset(stmt);
-	r = get_program(q, program_id, &program);
+	r = query_program(q, program_id, &program);
 	if (r < 0)
 		return r;
 	*image = *program;
@@ -160,6 +162,16 @@ static int fill_image(struct query *q, sqlite3_stmt *stmt, struct image *image)
 	image->args_joined = true;
 	count_args(image);
 	return 0;
+}
+
+/* What many images share is all that is wanted of them. */
+static int name_image(struct query *q, int64_t id, const struct image **ret_image)
+{
+	const char *args;
+	size_t length;
+	int r = query_peek_image(q, id, ret_image, &args, &length);
+
+	return r < 0 ? r : idmap_put(&q->images, id, (struct image *)*ret_image);
 }
 
 int query_image(struct query *q, int64_t id, const struct image **ret_image)
@@ -177,6 +189,8 @@ int query_image(struct query *q, int64_t id, const struct image **ret_image)
 		*ret_image = image;
 		return 0;
 	}
+	if (q->detail == QUERY_DETAIL_NAMES)
+		return name_image(q, id, ret_image);
 	image = arena_alloc(&q->dictionary, sizeof(*image));
 	if (!image)
 		return -ENOMEM;
@@ -301,6 +315,8 @@ void query_forget(struct query *q)
 	idmap_clear(&q->processes);
 	arena_deinit(&q->dictionary);
 	arena_deinit(&q->arena);
+	free(q->earlier);
+	q->earlier = NULL;
 }
 
 void query_trim(struct query *q)

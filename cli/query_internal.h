@@ -29,94 +29,108 @@
 
 #define EXEC_COLUMNS "process_id,boot_ns,provenance,cpu,seq,context,parent_id,image,cwd,comm,pgid "
 
+/* A function of ours: query_on_row(). */
+#define QUERY_WANTED                                                                             \
+	"wanted(process_id,boot,pid,coalesce(nullif(exec_context,0),context),comm,image,status," \
+	"end_after_ns)"
+
 /* Its JSON as words, each ended by NUL; NULL: there are none. */
 #define QUERY_ARGV_WORDS "(SELECT group_concat(value||char(0),'') FROM json_each(argv.args))"
 
-#define QUERY_STATEMENTS(X)                                                                       \
-	X(BOOTS, "SELECT boot,boot_id,hostname,machine,kernel FROM boot ORDER BY boot")           \
-	X(CLOCKS, "SELECT boot,from_boot_ns,offset_ns FROM clock ORDER BY boot,from_boot_ns")     \
-	X(TEXT, "SELECT value,raw FROM text WHERE text=?1")                                       \
-	X(PROGRAM,                                                                                \
-	  "SELECT exe,filename,interpreter,comm,flags,dev,inode FROM program WHERE program=?1")   \
-	X(IMAGE, "SELECT program,args FROM image WHERE image=?1")                                 \
-	X(ARGV, "SELECT " QUERY_ARGV_WORDS ","                                                    \
-		"args_raw,args_count,args_bytes,args IS NOT NULL FROM argv "                      \
-		"WHERE image=?1 AND (args IS NULL OR json_valid(args))")                          \
-	X(CONTEXT, "SELECT uid,euid,suid,gid,egid,sgid,loginuid,sessionid,cap_effective,"         \
-		   "cap_permitted,sid,tty,pid_ns,mnt_ns,net_ns,user_ns,uts_ns,ipc_ns,"            \
-		   "cgroup_ns,pid_ns_level,cgroup,cgroup_v1 FROM context WHERE context=?1")       \
-	X(CGROUP, "SELECT path,container_id,runtime,container_name,image_name,pod_uid,pod_name,"  \
-		  "pod_namespace FROM cgroup WHERE cgroup=?1")                                    \
-	X(BY_ID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id=?1")                \
-	X(BY_PID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE pid=?1")                      \
-	X(CHILDREN, "SELECT parent_id,process_id FROM process_row INDEXED BY process_children "   \
-		    "WHERE parent_id>=?1 AND parent_id<=?2")                                      \
-	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                    \
-		 "WHERE process_id>=?1 AND process_id<=?2")                                       \
-	X(ALIVE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_alive "           \
-		 "WHERE boot=?1 AND end_after_ns IS NULL")                                        \
-	X(ZONES, "SELECT zone FROM zone WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3 "  \
-		 "ORDER BY zone")                                                                 \
-	X(ZONE_ENDS, "SELECT max_start_ns FROM zone "                                             \
-		     "WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3")                    \
-	X(STARTED, "SELECT " PROCESS_COLUMNS "FROM process_row "                                  \
-		   "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns>=?4 "    \
-		   "AND start_boot_ns<?5")                                                        \
-	X(BEFORE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                   \
-		  "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?6 AND "  \
-		  "((start_boot_ns+end_after_ns>=?4 AND start_boot_ns+end_after_ns<?5) OR "       \
-		  "(start_boot_ns+exec_after_ns>=?4 AND start_boot_ns+exec_after_ns<?5))")        \
-	X(LATE_END, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "     \
-		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?2 AND "                       \
-		    "start_boot_ns+end_after_ns<?3 AND end_after_ns>10000000000 "                 \
-		    "AND process_id<?4 AND start_boot_ns<?5")                                     \
-	X(LATE_EXEC, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_exec "   \
-		     "WHERE boot=?1 AND start_boot_ns+exec_after_ns>=?2 AND "                     \
-		     "start_boot_ns+exec_after_ns<?3 AND exec_after_ns>10000000000 "              \
-		     "AND process_id<?4 AND start_boot_ns<?5")                                    \
-	X(EXEC_IN, "SELECT process_id FROM exec_row INDEXED BY exec_time "                        \
-		   "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 AND process_id<?4")              \
-	X(RUN_LATE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "     \
-		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                       \
-		    "end_after_ns>10000000000 AND process_id<?5 AND start_boot_ns<?2")            \
-	X(RUN_SHORT, "SELECT " PROCESS_COLUMNS "FROM process_row "                                \
-		     "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 "   \
-		     "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")          \
-	X(COUNT_LATE, "SELECT count(*) FROM process_row INDEXED BY process_late_end "             \
-		      "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                     \
-		      "end_after_ns>10000000000 AND process_id<?4")                               \
-	X(COUNT_LATE_NEAR, "SELECT count(*) FROM process_row INDEXED BY process_late_end "        \
-			   "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                \
-			   "end_after_ns>10000000000 AND process_id>=?4 AND process_id<?5 "       \
-			   "AND start_boot_ns<?2")                                                \
-	X(COUNT_SHORT, "SELECT count(*) FROM process_row "                                        \
-		       "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 " \
-		       "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")        \
-	X(COUNT_ALIVE, "SELECT count(*) FROM process_row INDEXED BY process_alive "               \
-		       "WHERE boot=?1 AND end_after_ns IS NULL AND start_boot_ns<?2")             \
-	X(ZONES_ABOUT, "SELECT min(CASE WHEN max_start_ns>=?2 THEN zone END),"                    \
-		       "max(CASE WHEN min_start_ns<?2 THEN zone END) FROM zone WHERE boot=?1")    \
-	X(EXECS, "SELECT " EXEC_COLUMNS "FROM exec_row INDEXED BY exec_process "                  \
-		 "WHERE process_id>=?1 AND process_id<=?2 ORDER BY process_id,exec_id")           \
-	X(PRUNED, "SELECT processes FROM pruned_row WHERE parent_id=?1")                          \
-	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                  \
-	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "        \
-		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                            \
-	X(POSITIONS, "SELECT cpu,next_seq FROM cpu_position WHERE boot=?1 ORDER BY cpu")          \
-	X(FAILED, "SELECT boot_ns FROM exec_failure_row WHERE process_id=?1")                     \
-	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                  \
-		     "FROM exec_failure_row INDEXED BY exec_failure_time "                        \
-		     "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 ORDER BY boot_ns,failure_id")  \
-	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered FROM gap_row "    \
-		"WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                           \
-		"ORDER BY from_boot_ns,gap_id")                                                   \
-	X(RUNS,                                                                                   \
-	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                  \
-	  "last_boot_ns,stopped_boot_ns FROM recorder_row ORDER BY boot,started_boot_ns,run")     \
-	X(NEWER,                                                                                  \
-	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id>?1 ORDER BY process_id")   \
-	X(NEWEST, "SELECT coalesce(max(process_id),0) FROM process_row")                          \
-	X(SCAN_UP, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id")              \
+#define QUERY_STATEMENTS(X)                                                                        \
+	X(BOOTS, "SELECT boot,boot_id,hostname,machine,kernel FROM boot ORDER BY boot")            \
+	X(CLOCKS, "SELECT boot,from_boot_ns,offset_ns FROM clock ORDER BY boot,from_boot_ns")      \
+	X(TEXT, "SELECT value,raw FROM text WHERE text=?1")                                        \
+	X(PROGRAM,                                                                                 \
+	  "SELECT exe,filename,interpreter,comm,flags,dev,inode FROM program WHERE program=?1")    \
+	X(IMAGE, "SELECT program,args FROM image WHERE image=?1")                                  \
+	X(ARGV, "SELECT " QUERY_ARGV_WORDS ","                                                     \
+		"args_raw,args_count,args_bytes,args IS NOT NULL FROM argv "                       \
+		"WHERE image=?1 AND (args IS NULL OR json_valid(args))")                           \
+	X(CONTEXT, "SELECT uid,euid,suid,gid,egid,sgid,loginuid,sessionid,cap_effective,"          \
+		   "cap_permitted,sid,tty,pid_ns,mnt_ns,net_ns,user_ns,uts_ns,ipc_ns,"             \
+		   "cgroup_ns,pid_ns_level,cgroup,cgroup_v1 FROM context WHERE context=?1")        \
+	X(CGROUP, "SELECT path,container_id,runtime,container_name,image_name,pod_uid,pod_name,"   \
+		  "pod_namespace FROM cgroup WHERE cgroup=?1")                                     \
+	X(BY_ID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id=?1")                 \
+	X(BY_PID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE pid=?1")                       \
+	X(CHILDREN, "SELECT parent_id,process_id FROM process_row INDEXED BY process_children "    \
+		    "WHERE parent_id>=?1 AND parent_id<=?2")                                       \
+	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                     \
+		 "WHERE process_id>=?1 AND process_id<=?2")                                        \
+	X(ALIVE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_alive "            \
+		 "WHERE boot=?1 AND end_after_ns IS NULL")                                         \
+	X(ZONES, "SELECT zone FROM zone WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3 "   \
+		 "ORDER BY zone")                                                                  \
+	X(ZONE_ENDS, "SELECT max_start_ns FROM zone "                                              \
+		     "WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3")                     \
+	X(STARTED_WANTED, "SELECT " PROCESS_COLUMNS "FROM process_row "                            \
+			  "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 "                    \
+			  "AND start_boot_ns>=?4 AND start_boot_ns<?5 AND " QUERY_WANTED)          \
+	X(STARTED, "SELECT " PROCESS_COLUMNS "FROM process_row "                                   \
+		   "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns>=?4 "     \
+		   "AND start_boot_ns<?5")                                                         \
+	X(BEFORE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                    \
+		  "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?6 AND "   \
+		  "((start_boot_ns+end_after_ns>=?4 AND start_boot_ns+end_after_ns<?5) OR "        \
+		  "(start_boot_ns+exec_after_ns>=?4 AND start_boot_ns+exec_after_ns<?5))")         \
+	X(LATE_END, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "      \
+		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?2 AND "                        \
+		    "start_boot_ns+end_after_ns<?3 AND end_after_ns>10000000000 "                  \
+		    "AND process_id<?4 AND start_boot_ns<?5")                                      \
+	X(LATE_EXEC, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_exec "    \
+		     "WHERE boot=?1 AND start_boot_ns+exec_after_ns>=?2 AND "                      \
+		     "start_boot_ns+exec_after_ns<?3 AND exec_after_ns>10000000000 "               \
+		     "AND process_id<?4 AND start_boot_ns<?5")                                     \
+	X(EXEC_IN, "SELECT process_id FROM exec_row INDEXED BY exec_time "                         \
+		   "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 AND process_id<?4")               \
+	X(RUN_LATE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_late_end "      \
+		    "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                        \
+		    "end_after_ns>10000000000 AND process_id<?5 AND start_boot_ns<?2")             \
+	X(RUN_SHORT, "SELECT " PROCESS_COLUMNS "FROM process_row "                                 \
+		     "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 "    \
+		     "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")           \
+	X(COUNT_LATE, "SELECT count(*) FROM process_row INDEXED BY process_late_end "              \
+		      "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                      \
+		      "end_after_ns>10000000000 AND process_id<?4")                                \
+	X(COUNT_LATE_NEAR, "SELECT count(*) FROM process_row INDEXED BY process_late_end "         \
+			   "WHERE boot=?1 AND start_boot_ns+end_after_ns>=?3 AND "                 \
+			   "end_after_ns>10000000000 AND process_id>=?4 AND process_id<?5 "        \
+			   "AND start_boot_ns<?2")                                                 \
+	X(COUNT_SHORT, "SELECT count(*) FROM process_row "                                         \
+		       "WHERE process_id>=?1 AND process_id<?2 AND boot=?3 AND start_boot_ns<?4 "  \
+		       "AND end_after_ns<=10000000000 AND start_boot_ns+end_after_ns>=?5")         \
+	X(COUNT_ALIVE, "SELECT count(*) FROM process_row INDEXED BY process_alive "                \
+		       "WHERE boot=?1 AND end_after_ns IS NULL AND start_boot_ns<?2")              \
+	X(ZONES_ABOUT, "SELECT min(CASE WHEN max_start_ns>=?2 THEN zone END),"                     \
+		       "max(CASE WHEN min_start_ns<?2 THEN zone END) FROM zone WHERE boot=?1")     \
+	X(EXECS, "SELECT " EXEC_COLUMNS "FROM exec_row INDEXED BY exec_process "                   \
+		 "WHERE process_id>=?1 AND process_id<=?2 ORDER BY process_id,exec_id")            \
+	X(PRUNED, "SELECT processes FROM pruned_row WHERE parent_id=?1")                           \
+	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
+	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
+		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \
+	X(POSITIONS, "SELECT cpu,next_seq FROM cpu_position WHERE boot=?1 ORDER BY cpu")           \
+	X(FAILED, "SELECT boot_ns FROM exec_failure_row WHERE process_id=?1")                      \
+	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                   \
+		     "FROM exec_failure_row INDEXED BY exec_failure_time "                         \
+		     "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 ORDER BY boot_ns,failure_id")   \
+	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered FROM gap_row "     \
+		"WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                            \
+		"ORDER BY from_boot_ns,gap_id")                                                    \
+	X(RUNS,                                                                                    \
+	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                   \
+	  "last_boot_ns,stopped_boot_ns FROM recorder_row ORDER BY boot,started_boot_ns,run")      \
+	X(NEWER,                                                                                   \
+	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id>?1 ORDER BY process_id")    \
+	X(NEWEST, "SELECT coalesce(max(process_id),0) FROM process_row")                           \
+	X(SCAN_UP, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id")               \
+	X(SCAN_UP_WANTED,                                                                          \
+	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE " QUERY_WANTED " ORDER BY process_id") \
+	X(SCAN_DOWN_WANTED, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE " QUERY_WANTED       \
+			    " ORDER BY process_id DESC")                                           \
+	X(EARLIER, "SELECT process_id FROM exec_row INDEXED BY exec_process "                      \
+		   "WHERE process_id>=?1 AND process_id<=?2")                                      \
 	X(SCAN_DOWN, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id DESC")
 
 enum query_statement {
@@ -134,7 +148,12 @@ struct query {
 	enum query_detail detail;
 	void (*progress)(void *userdata, int64_t done, int64_t total);
 	void *progress_userdata;
-	int64_t data_version; /* as of the last query_refresh() */
+	int (*on_row)(const struct row_keys *keys, void *userdata);
+	void *on_row_userdata;
+	int on_row_error;
+	struct query_scan *scan;       /* the one that is being stepped */
+	struct query_earlier *earlier; /* see query_rows.c */
+	int64_t data_version;	       /* as of the last query_refresh() */
 	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
 	struct boot *boots;
 	size_t boot_count;
@@ -156,6 +175,14 @@ int query_image(struct query *q, int64_t id, const struct image **ret_image);
 int query_context(struct query *q, int64_t id, const struct context **ret_context);
 /* As query_trim(), whatever its size. */
 void query_forget(struct query *q);
+
+/* Makes the function of QUERY_WANTED known. */
+int query_define_wanted(struct query *q);
+/* After a step that failed: what the callback of query_on_row() said. */
+int query_row_error(struct query *q, int error);
+/* How many rows a scan has passed. */
+void query_scan_passed(struct query_scan *scan);
+int query_program(struct query *q, int64_t id, const struct image **ret_program);
 
 /* Fills p from a row with PROCESS_COLUMNS. */
 int query_fill(struct query *q, sqlite3_stmt *stmt, struct process *p);

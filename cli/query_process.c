@@ -406,7 +406,9 @@ int query_load_execs(struct query *q, struct process_list *list)
 
 int query_execs_of(struct query *q, struct process *p)
 {
-	return p->exec_count == 1 ? load_run(q, &p, 1) : 0;
+	int r = p->exec_count == 1 ? query_has_earlier(q, p->id) : 0;
+
+	return r == 1 ? load_run(q, &p, 1) : r;
 }
 
 /* Rows between two calls of the progress: a few milliseconds. */
@@ -422,6 +424,7 @@ struct query_scan {
 int query_scan_open(struct query *q, bool newest_first, struct query_scan **ret_scan)
 {
 	struct query_scan *scan = calloc(1, sizeof(*scan));
+	enum query_statement which;
 	int rc;
 
 	if (!scan)
@@ -430,8 +433,10 @@ int query_scan_open(struct query *q, bool newest_first, struct query_scan **ret_
 	/* Of ids, which are rows but for those that retention removed. */
 	if (q->progress && query_newest(q, &scan->total) < 0)
 		scan->total = 0;
-	rc = sqlite3_prepare_v2(q->db, query_sql[newest_first ? QUERY_SCAN_DOWN : QUERY_SCAN_UP],
-				-1, &scan->stmt, NULL);
+	which = newest_first ? QUERY_SCAN_DOWN : QUERY_SCAN_UP;
+	if (q->on_row)
+		which = newest_first ? QUERY_SCAN_DOWN_WANTED : QUERY_SCAN_UP_WANTED;
+	rc = sqlite3_prepare_v2(q->db, query_sql[which], -1, &scan->stmt, NULL);
 	if (rc != SQLITE_OK) {
 		query_scan_free(scan);
 		return query_step_error(q, rc);
@@ -440,21 +445,32 @@ int query_scan_open(struct query *q, bool newest_first, struct query_scan **ret_
 	return 0;
 }
 
+void query_scan_passed(struct query_scan *scan)
+{
+	if (++scan->done % PROGRESS_ROWS == 0)
+		query_progress(scan->query, scan->done, scan->total);
+	/* Nothing of what was handed out is in use while the scan looks for more. */
+	query_trim(scan->query);
+}
+
 int query_scan_next(struct query_scan *scan, struct process *ret_process)
 {
-	int rc = sqlite3_step(scan->stmt);
+	struct query *q = scan->query;
+	int rc;
 
+	q->scan = scan;
+	rc = sqlite3_step(scan->stmt);
+	q->scan = NULL;
 	if (rc != SQLITE_ROW) {
-		int r = query_step_error(scan->query, rc);
+		int r = query_row_error(q, query_step_error(q, rc));
 
 		return r < 0 ? r : 1;
 	}
-	if (++scan->done % PROGRESS_ROWS == 0)
-		query_progress(scan->query, scan->done, scan->total);
-	query_trim(scan->query);
+	if (!q->on_row)
+		query_scan_passed(scan);
 	scan->latest = (struct exec){0};
 	*ret_process = (struct process){.execs = &scan->latest};
-	return query_fill(scan->query, scan->stmt, ret_process);
+	return query_fill(q, scan->stmt, ret_process);
 }
 
 void query_scan_free(struct query_scan *scan)

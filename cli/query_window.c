@@ -92,9 +92,10 @@ int query_started(struct query *q, const struct boot_range *range, struct proces
 	for (size_t i = 0; r == 0 && i < runs.count; i++) {
 		sqlite3_stmt *stmt;
 
-		r = bind_run(q, QUERY_STARTED, range, &runs.item[i], &stmt);
+		r = bind_run(q, q->on_row ? QUERY_STARTED_WANTED : QUERY_STARTED, range,
+			     &runs.item[i], &stmt);
 		if (r == 0)
-			r = query_collect(q, stmt, list);
+			r = query_row_error(q, query_collect(q, stmt, list));
 	}
 	return r;
 }

@@ -134,6 +134,8 @@ void selection_deinit(struct selection *s)
 	s->regex_count = 0;
 	free(s->verdicts);
 	s->verdicts = NULL;
+	select_rows_free(s->rows);
+	s->rows = NULL;
 	buffer_deinit(&s->line);
 }
 
@@ -181,20 +183,28 @@ static void join_args(struct buffer *line, const struct image *image)
 		holds_;                                                     \
 	})
 
-static bool judge_image(struct selection *s, const struct image *image)
+bool selection_exe_matches(const struct selection *s, const struct image *image)
+{
+	return ANY_OF(&s->flags->exe, i, exe_matches(s->flags->exe.item[i], image));
+}
+
+bool selection_line_matches(const struct selection *s, const char *line, size_t length)
 {
 	const struct flags *f = s->flags;
-	const char *line;
 
-	if (!ANY_OF(&f->exe, i, exe_matches(f->exe.item[i], image)))
+	return ANY_OF(&f->args, i,
+		      memmem(line, length, f->args.item[i], strlen(f->args.item[i]))) &&
+	       ANY_OF(&f->regex, i, regexec(&s->regex[i], line, 0, NULL, 0) == 0);
+}
+
+static bool judge_image(struct selection *s, const struct image *image)
+{
+	if (!selection_exe_matches(s, image))
 		return false;
-	if (!f->args.count && !f->regex.count)
+	if (!s->flags->args.count && !s->flags->regex.count)
 		return true;
 	join_args(&s->line, image);
-	line = s->line.data ? s->line.data : "";
-	return ANY_OF(&f->args, i,
-		      memmem(line, s->line.length, f->args.item[i], strlen(f->args.item[i]))) &&
-	       ANY_OF(&f->regex, i, regexec(&s->regex[i], line, 0, NULL, 0) == 0);
+	return selection_line_matches(s, s->line.data ? s->line.data : "", s->line.length);
 }
 
 static bool image_matches(struct selection *s, const struct query *db, const struct image *image)
@@ -283,22 +293,22 @@ static bool unit_matches(const char *text, const struct cgroup *g)
 	return false;
 }
 
-static bool status_matches(const char *text, const struct process *p)
+static bool status_matches(const char *text, int64_t status)
 {
 	bool negate = *text == '!';
 
-	if (!process_ended(p) || p->status == UNKNOWN)
+	if (status == UNKNOWN)
 		return false;
-	if ((p->status & 127) != 0)
+	if ((status & 127) != 0)
 		return negate;
-	return (strtol(text + negate, NULL, 10) == (p->status >> 8 & 0xff)) != negate;
+	return (strtol(text + negate, NULL, 10) == (status >> 8 & 0xff)) != negate;
 }
 
-static bool signal_matches(int signal, const struct process *p)
+static bool signal_matches(int signal, int64_t status)
 {
-	if (!process_ended(p) || p->status == UNKNOWN || (p->status & 127) == 0)
+	if (status == UNKNOWN || (status & 127) == 0)
 		return false;
-	return signal == 0 || (p->status & 127) == signal;
+	return signal == 0 || (status & 127) == signal;
 }
 
 static bool tty_matches(const char *text, int64_t tty)
@@ -310,7 +320,7 @@ static bool tty_matches(const char *text, int64_t tty)
 	return strcmp(text, words_tty(tty, name, sizeof(name))) == 0;
 }
 
-static bool context_matches(struct selection *s, const struct context *x)
+bool selection_context_matches(const struct selection *s, const struct context *x)
 {
 	const struct flags *f = s->flags;
 
@@ -324,15 +334,23 @@ static bool context_matches(struct selection *s, const struct context *x)
 	       ANY_OF(&f->unit, i, unit_matches(f->unit.item[i], x->cgroup));
 }
 
-static bool life_matches(struct selection *s, const struct process *p)
+bool selection_life_matches(const struct selection *s, int64_t life_ns, int64_t status)
 {
 	const struct flags *f = s->flags;
-	int64_t life = process_ended(p) ? p->end_boot_ns - p->start_boot_ns : INT64_MAX;
+	bool ended = life_ns != UNKNOWN;
+	int64_t life = ended ? life_ns : INT64_MAX;
 
-	return (!f->alive || !process_ended(p)) && (!f->ended || process_ended(p)) &&
+	if (!ended)
+		status = UNKNOWN;
+	return (!f->alive || !ended) && (!f->ended || ended) &&
 	       (!f->longer || life > f->longer_ns) && (!f->shorter || life < f->shorter_ns) &&
-	       ANY_OF(&f->status, i, status_matches(f->status.item[i], p)) &&
-	       ANY_OF(&f->signal, i, signal_matches(s->signal[i], p));
+	       ANY_OF(&f->status, i, status_matches(f->status.item[i], status)) &&
+	       ANY_OF(&f->signal, i, signal_matches(s->signal[i], status));
+}
+
+bool selection_comm_matches(const struct selection *s, const char *comm)
+{
+	return ANY_OF(&s->flags->comm, i, name_matches(s->flags->comm.item[i], comm));
 }
 
 static int ppid_matches(const struct flags *f, struct process *p)
@@ -363,10 +381,12 @@ int selection_matches(struct selection *s, struct process *p)
 
 	if (!s->any)
 		return 1;
-	if (!session_wants_boot(s->session, p->boot) || !life_matches(s, p) ||
+	if (!session_wants_boot(s->session, p->boot) ||
+	    !selection_life_matches(
+		    s, process_ended(p) ? p->end_boot_ns - p->start_boot_ns : UNKNOWN, p->status) ||
 	    !ANY_OF(&f->pid, i, session_names(s->session, f->pid.item[i], p)) ||
-	    !ANY_OF(&f->comm, i, name_matches(f->comm.item[i], process_comm(p))) ||
-	    !context_matches(s, p->context))
+	    !selection_comm_matches(s, process_comm(p)) ||
+	    !selection_context_matches(s, p->context))
 		return 0;
 	r = ppid_matches(f, p);
 	if (r == 1)

@@ -30,6 +30,7 @@ struct selection {
 	bool any;		    /* something is selected at all */
 	bool by_image;		    /* something that only the image decides */
 	struct select_verdict *verdicts;
+	struct select_rows *rows; /* see selection_push() */
 	struct buffer line;
 };
 
@@ -38,6 +39,19 @@ int selection_init(struct selection *selection, const struct session *session);
 void selection_deinit(struct selection *selection);
 /* 1: matches, 0: does not, or an error of the database. */
 int selection_matches(struct selection *selection, struct process *p);
+/*
+ * Lets the databases of the session leave out early what cannot match, until selection_deinit():
+ * for verbs that look at nothing else.
+ */
+int selection_push(struct selection *selection);
+/* Parts of selection_matches(). */
+bool selection_life_matches(const struct selection *selection, int64_t life_ns, int64_t status);
+bool selection_comm_matches(const struct selection *selection, const char *comm);
+bool selection_context_matches(const struct selection *selection, const struct context *context);
+bool selection_exe_matches(const struct selection *selection, const struct image *image);
+/* line: argv with blanks between its words, ended by NUL. */
+bool selection_line_matches(const struct selection *selection, const char *line, size_t length);
+void select_rows_free(struct select_rows *rows);
 /* Time is not a selector, but every list is bounded by it: an event of p in [since, until). */
 bool selection_in_time(const struct flags *flags, const struct process *p);
 

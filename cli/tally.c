@@ -26,20 +26,21 @@ void tally_deinit(struct tally *t)
 	free(t->errors.slots);
 	free(t->attempts.slots);
 	idmap_deinit(&t->minutes);
+	idmap_deinit(&t->uids);
 	arena_deinit(&t->arena);
 }
 
-/* FNV-1a over both names. */
+/* Of a pair: of its parent and of its child, which are known where they were read. */
+static uint64_t mix(uint64_t name, uint64_t child)
+{
+	uint64_t h = (name ^ child * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
+
+	return h ^ h >> 32;
+}
+
 static uint64_t hash(const char *name, const char *child)
 {
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (const char *p = name; *p; p++)
-		h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
-	h = (h ^ 0xff) * 0x100000001b3ULL;
-	for (const char *p = child ? child : ""; *p; p++)
-		h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
-	return h ^ h >> 32;
+	return mix(text_hash(name, strlen(name)), child ? text_hash(child, strlen(child)) : 0);
 }
 
 static bool same(const struct tally_entry *e, const char *name, const char *child)
@@ -47,16 +48,20 @@ static bool same(const struct tally_entry *e, const char *name, const char *chil
 	return strcmp(e->name, name) == 0 && (!child || strcmp(e->child, child) == 0);
 }
 
+static struct tally_entry *find(const struct tally_table *table, uint64_t h, const char *name,
+				const char *child)
+{
+	struct tally_entry *e = table->size ? table->slots[h & (table->size - 1)] : NULL;
+
+	while (e && !(e->hash == h && same(e, name, child)))
+		e = e->next;
+	return e;
+}
+
 const struct tally_entry *tally_find(const struct tally_table *table, const char *name,
 				     const char *child)
 {
-	struct tally_entry *e = NULL;
-
-	if (table->size)
-		e = table->slots[hash(name, child) & (table->size - 1)];
-	while (e && !same(e, name, child))
-		e = e->next;
-	return e;
+	return find(table, hash(name, child), name, child);
 }
 
 static int grow(struct tally_table *table)
@@ -70,7 +75,7 @@ static int grow(struct tally_table *table)
 		struct tally_entry *e = table->slots[i], *next;
 
 		for (; e; e = next) {
-			size_t slot = hash(e->name, e->child) & (size - 1);
+			size_t slot = e->hash & (size - 1);
 
 			next = e->next;
 			e->next = slots[slot];
@@ -83,10 +88,10 @@ static int grow(struct tally_table *table)
 	return 0;
 }
 
-static int count(struct tally *t, struct tally_table *table, const char *name, const char *child,
-		 int64_t unix_ns, bool failed)
+static int count_hashed(struct tally *t, struct tally_table *table, uint64_t h, const char *name,
+			const char *child, int64_t unix_ns, bool failed)
 {
-	struct tally_entry *e = (struct tally_entry *)tally_find(table, name, child);
+	struct tally_entry *e = find(table, h, name, child);
 	size_t slot;
 
 	if (!e) {
@@ -100,7 +105,8 @@ static int count(struct tally *t, struct tally_table *table, const char *name, c
 		if (!e->name || (child && !e->child))
 			return -ENOMEM;
 		e->first_unix_ns = unix_ns;
-		slot = hash(name, child) & (table->size - 1);
+		e->hash = h;
+		slot = h & (table->size - 1);
 		e->next = table->slots[slot];
 		table->slots[slot] = e;
 		table->count++;
@@ -110,6 +116,12 @@ static int count(struct tally *t, struct tally_table *table, const char *name, c
 	if (unix_ns < e->first_unix_ns)
 		e->first_unix_ns = unix_ns;
 	return 0;
+}
+
+static int count(struct tally *t, struct tally_table *table, const char *name, const char *child,
+		 int64_t unix_ns, bool failed)
+{
+	return count_hashed(t, table, hash(name, child), name, child, unix_ns, failed);
 }
 
 static bool counts(const struct tally *t, int64_t unix_ns)
@@ -154,15 +166,23 @@ static void count_end(struct tally *t, const struct process *p)
 		t->exited_other++;
 }
 
-static const char *exe_of(const struct image *image)
+struct name {
+	const char *value;
+	uint64_t hash;
+};
+
+static struct name exe_of(const struct image *image)
 {
+	struct name name = {.value = image && image->comm ? image->comm : "?"};
+
 	if (image && image->exe)
-		return image->exe->value;
-	return image && image->comm ? image->comm : "?";
+		return (struct name){image->exe->value, image->exe->hash};
+	name.hash = text_hash(name.value, strlen(name.value));
+	return name;
 }
 
 /* What the parent was executing then: it may have executed something else since. */
-static const char *parent_exe(const struct process *parent, int64_t unix_ns)
+static struct name parent_exe(const struct process *parent, int64_t unix_ns)
 {
 	const struct image *image = parent->image;
 
@@ -174,24 +194,45 @@ static const char *parent_exe(const struct process *parent, int64_t unix_ns)
 	return exe_of(image);
 }
 
+static int count_user(struct tally *t, const struct context *context, int64_t when, bool failed)
+{
+	int64_t uid = context ? context->uid : UNKNOWN;
+	struct tally_entry *e = uid == UNKNOWN ? NULL : idmap_get(&t->uids, uid);
+	char text[24] = "?";
+	int r;
+
+	if (e) {
+		e->count++;
+		e->failed += failed;
+		e->first_unix_ns = when < e->first_unix_ns ? when : e->first_unix_ns;
+		return 0;
+	}
+	if (uid != UNKNOWN)
+		snprintf(text, sizeof(text), "%" PRId64, uid);
+	r = count(t, &t->users, text, NULL, when, failed);
+	if (r < 0 || uid == UNKNOWN)
+		return r;
+	return idmap_put(&t->uids, uid, find(&t->users, hash(text, NULL), text, NULL));
+}
+
 static int count_exec(struct tally *t, const struct process *p, const struct exec *e,
 		      const struct process *parent)
 {
 	bool latest = e == &p->execs[p->exec_count - 1];
 	bool failed = latest && process_ended(p) && p->status != UNKNOWN && p->status != 0;
 	int64_t when = e->unix_ns == UNKNOWN ? p->start_unix_ns : e->unix_ns;
-	char uid[24] = "?";
+	struct name exe = exe_of(e->image), above;
 	int r;
 
 	t->execs++;
-	if (e->context && e->context->uid != UNKNOWN)
-		snprintf(uid, sizeof(uid), "%" PRId64, e->context->uid);
-	r = count(t, &t->executables, exe_of(e->image), NULL, when, failed);
+	r = count_hashed(t, &t->executables, mix(exe.hash, 0), exe.value, NULL, when, failed);
 	if (r == 0)
-		r = count(t, &t->users, uid, NULL, when, failed);
-	if (r == 0 && parent)
-		r = count(t, &t->pairs, parent_exe(parent, when), exe_of(e->image), when, failed);
-	return r;
+		r = count_user(t, e->context, when, failed);
+	if (r < 0 || !parent)
+		return r;
+	above = parent_exe(parent, when);
+	return count_hashed(t, &t->pairs, mix(above.hash, exe.hash), above.value, exe.value, when,
+			    failed);
 }
 
 int tally_add(struct tally *t, const struct process *p, const struct process *parent)

@@ -14,6 +14,7 @@ struct tally_entry {
 	const char *child;     /* of a pair; else NULL */
 	int64_t count, failed; /* failed: ended by a signal or another code than 0 */
 	int64_t first_unix_ns;
+	uint64_t hash;
 	struct tally_entry *next; /* in its slot */
 };
 
@@ -26,6 +27,7 @@ struct tally {
 	struct arena arena;
 	struct tally_table executables, pairs, users;
 	struct tally_table errors, attempts; /* of failed execs: by error; by error and file */
+	struct idmap uids;		     /* uid -> its entry in users */
 	struct idmap minutes; /* births: minute since 1970 + 1 -> struct tally_minute */
 	int64_t failures, births, execs, never_executed, alive, exited_zero, exited_other, signaled,
 		unknown_end;
