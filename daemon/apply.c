@@ -131,7 +131,8 @@ static int set_birth(struct recorder *r, struct process *p, const struct lineage
 	const struct process *creator;
 	int result = apply_process_id(r, &f->parent, &parent_id);
 
-	if (result == 0)
+	creator_id = parent_id;
+	if (result == 0 && memcmp(&f->creator, &f->parent, sizeof(f->parent)) != 0)
 		result = apply_process_id(r, &f->creator, &creator_id);
 	if (result == 0)
 		result = intern_context(&r->intern, &f->ids, &context);

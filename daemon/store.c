@@ -270,8 +270,6 @@ static int update_birth(struct store *store, const struct process *p)
 /* What an exec and an end usually take. */
 #define ROOM_EXEC 8
 #define ROOM_END  14
-/* How many of the values below an update may change. */
-#define PROCESS_CHANGEABLE 20
 
 /* What is still to come of this row, in bytes. */
 static int room_for(const struct process *p)
@@ -292,10 +290,18 @@ int store_process(struct store *store, const struct process *p)
 	const struct image_state *i = &p->image;
 	const int64_t values[] = {
 		p->process_id,
+		store->boot,
+		p->key.pid,
+		(int64_t)p->key.start_boot_ns,
+		p->parent_id,
+		p->creator_id,
+		p->fork_cpu,
+		p->fork_seq,
+		p->context,
 		PROVENANCE_PACK(p->birth, i->provenance, p->end),
+		i->comm,
 		p->ns_pid,
 		i->pgid,
-		i->comm,
 		i->after_ns,
 		i->cpu,
 		after_fork(p, i->seq),
@@ -311,17 +317,9 @@ int store_process(struct store *store, const struct process *p)
 		p->user_us,
 		p->system_us,
 		p->max_rss_kib,
-		store->boot,
-		p->key.pid,
-		(int64_t)p->key.start_boot_ns,
-		p->parent_id,
-		p->creator_id,
-		p->fork_cpu,
-		p->fork_seq,
-		p->context,
 	};
 	sqlite3_stmt *s;
-	int r;
+	int r, index = 1;
 
 	static_assert(ARRAY_SIZE(values) == STORE_PROCESS_VALUES_COUNT, "columns of the insert");
 	if (!p->stored) {
@@ -332,11 +330,11 @@ int store_process(struct store *store, const struct process *p)
 			r = flush_processes(store);
 		return r;
 	}
-	/* The update has no use for what is fixed at birth. */
 	s = store_query(store, STORE_PROCESS_UPDATE);
-	for (int k = 0; k < PROCESS_CHANGEABLE; k++)
-		bind(s, k + 1, values[k]);
-	bind_room(s, PROCESS_CHANGEABLE + 1, room_for(p));
+	for (int k = STORE_PROCESS_FIXED_COUNT; k < STORE_PROCESS_VALUES_COUNT; k++)
+		bind(s, index++, values[k]);
+	bind_room(s, index++, room_for(p));
+	bind(s, index, p->process_id);
 	r = run(store, s);
 	return r == 0 && p->birth_changed ? update_birth(store, p) : r;
 }

@@ -18,18 +18,23 @@
  * Several rows at once: beginning and ending a statement costs a third of an insert. OR ROLLBACK
  * spares the journal that SQLite would need to take back some of the rows only.
  */
-#define STORE_PROCESSES_AT_ONCE 8
-/* room comes after these. */
+#define STORE_PROCESSES_AT_ONCE 16
+/* room comes after these. In the order of the table: SQLite copies what it has to put in order. */
 #define STORE_PROCESS_VALUES_COUNT 28
-#define STORE_PROCESS_INSERT                                                                  \
-	"INSERT OR ROLLBACK INTO process_row (process_id, provenance, ns_pid, pgid, comm, "   \
-	"exec_after_ns, exec_cpu, exec_after_seq, exec_context, exec_parent_id, image, cwd, " \
-	"end_after_ns, end_cpu, end_after_seq, end_parent_id, status, user_us, system_us, "   \
-	"max_rss_kib, boot, pid, start_boot_ns, parent_id, creator_id, fork_cpu, fork_seq, "  \
-	"context, room) VALUES "
+/* So many are fixed at birth. */
+#define STORE_PROCESS_FIXED_COUNT 9
+#define STORE_PROCESS_INSERT                                                          \
+	"INSERT OR ROLLBACK INTO process_row (process_id, boot, pid, start_boot_ns, " \
+	"parent_id, creator_id, fork_cpu, fork_seq, context, provenance, comm, "      \
+	"ns_pid, pgid, exec_after_ns, exec_cpu, exec_after_seq, exec_context, "       \
+	"exec_parent_id, image, cwd, end_after_ns, end_cpu, end_after_seq, "          \
+	"end_parent_id, status, user_us, system_us, max_rss_kib, room) VALUES "
 #define STORE_PROCESS_VALUES                                                                    \
 	"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " \
 	"?)"
+#define STORE_PROCESS_FOUR                                                     \
+	STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES \
+			     "," STORE_PROCESS_VALUES
 
 #define STORE_STATEMENTS(X)                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -63,17 +68,14 @@
 	X(CGROUPS, "SELECT cgroup, hierarchy, kernfs_id, path IS NOT NULL, container_id IS NULL "  \
 		   "OR container_name IS NOT NULL FROM cgroup WHERE boot = ?")                     \
 	X(PROCESS, STORE_PROCESS_INSERT STORE_PROCESS_VALUES)                                      \
-	X(PROCESSES, STORE_PROCESS_INSERT STORE_PROCESS_VALUES                                     \
-	  "," STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES               \
-	  "," STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES "," STORE_PROCESS_VALUES               \
-	  "," STORE_PROCESS_VALUES)                                                                \
+	X(PROCESSES, STORE_PROCESS_INSERT STORE_PROCESS_FOUR                                       \
+	  "," STORE_PROCESS_FOUR "," STORE_PROCESS_FOUR "," STORE_PROCESS_FOUR)                    \
 	X(PROCESS_UPDATE,                                                                          \
-	  "UPDATE process_row SET provenance = ?2, ns_pid = ?3, pgid = ?4, comm = ?5, "            \
-	  "exec_after_ns = ?6, exec_cpu = ?7, exec_after_seq = ?8, exec_context = ?9, "            \
-	  "exec_parent_id = ?10, image = ?11, cwd = ?12, end_after_ns = ?13, end_cpu = ?14, "      \
-	  "end_after_seq = ?15, end_parent_id = ?16, status = ?17, user_us = ?18, system_us = "    \
-	  "?19, "                                                                                  \
-	  "max_rss_kib = ?20, room = ?21 WHERE process_id = ?1")                                   \
+	  "UPDATE process_row SET provenance = ?1, comm = ?2, ns_pid = ?3, pgid = ?4, "            \
+	  "exec_after_ns = ?5, exec_cpu = ?6, exec_after_seq = ?7, exec_context = ?8, "            \
+	  "exec_parent_id = ?9, image = ?10, cwd = ?11, end_after_ns = ?12, end_cpu = ?13, "       \
+	  "end_after_seq = ?14, end_parent_id = ?15, status = ?16, user_us = ?17, "                \
+	  "system_us = ?18, max_rss_kib = ?19, room = ?20 WHERE process_id = ?21")                 \
 	X(PROCESS_BIRTH,                                                                           \
 	  "UPDATE process_row SET parent_id = ?2, creator_id = ?3, fork_cpu = ?4, fork_seq = ?5, " \
 	  "context = ?6 WHERE process_id = ?1")                                                    \

@@ -108,10 +108,11 @@ CREATE TABLE process_row (
   start_boot_ns INTEGER NOT NULL,
   parent_id     INTEGER,             -- real parent at birth; NULL: none (pid 1, kthreadd)
   creator_id    INTEGER,             -- who called clone, where it was another than the parent
-  provenance    INTEGER NOT NULL,    -- birth | image << 3 | end << 6; image 7: inherited at birth
   fork_cpu      INTEGER,
   fork_seq      INTEGER,
   context       INTEGER,             -- at birth
+  -- What changes after the birth, from here on: the recorder counts on it.
+  provenance    INTEGER NOT NULL,    -- birth | image << 3 | end << 6; image 7: inherited at birth
   comm          INTEGER,             -- -> text: latest name; NULL: as the image says
   ns_pid        INTEGER,             -- pid in its own pid namespace; 0: same as pid
   pgid          INTEGER,             -- 0: same as pid; NULL: that of its session, context.sid
