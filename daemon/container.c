@@ -3,8 +3,8 @@
  * Sources of the forms: both cgroup drivers of the kubelet (systemd: slices and scopes; cgroupfs:
  * plain directories), docker, containerd, CRI-O and podman as they name their cgroups,
  * systemd-nspawn@.service, LXC's lxc.payload. A path is read from its leaf towards the root; the
- * first component that names a container ends the search for one, and the first pod from there on
- * is its pod.
+ * first component that names a container ends the search for one, and likewise for a pod. The
+ * owner is whoever's service manager comes first outside of the container.
  *
  * Whoever may make cgroups inside of a container may give them such names as well. So the id says
  * what the path says; the path itself is recorded beside it.
@@ -133,13 +133,20 @@ static bool parse_colons(struct word word, struct container *container)
 	return false;
 }
 
+/* Where podman manages cgroups itself, a pod's has its id alone, and the monitors are in there,
+ * too. */
+static bool is_podman_pod(struct word parent, struct word child)
+{
+	return word_is(parent, "libpod_parent") || word_is(child, "conmon");
+}
+
 /* 64 hex alone, or 32 hex and a number (ECS on Fargate): the parent may tell the runtime. */
 static bool parse_bare(struct word word, struct word parent, struct word grandparent,
-		       struct container *container)
+		       struct word child, struct container *container)
 {
 	struct word task = {word.text, 32};
 
-	if (word_is_hex(word, 64)) {
+	if (word_is_hex(word, 64) && !is_podman_pod(parent, child)) {
 		/* ECS agents run docker; their cgroups are /ecs/TASK/ID. */
 		bool docker = word_is(parent, "docker") || word_is(grandparent, "ecs");
 
@@ -324,7 +331,7 @@ static bool parse_word(const struct word *words, size_t i, size_t count,
 	struct word child = i + 1 < count ? words[i + 1] : none;
 
 	return parse_scope(word, container) || parse_colons(word, container) ||
-	       parse_bare(word, parent, grandparent, container) ||
+	       parse_bare(word, parent, grandparent, child, container) ||
 	       parse_nspawn(word, child, container) || parse_lxc(word, parent, container) ||
 	       parse_namespace(word, parent, i == 1, container);
 }
@@ -340,7 +347,8 @@ bool container_parse(const char *path, struct container *ret_container)
 			parse_word(words, i, count, ret_container);
 		if (!*ret_container->pod_uid)
 			parse_pod(words[i], ret_container->pod_uid);
-		if (ret_container->owner_uid == CONTAINER_NO_UID)
+		/* Users of the inside are none of the node's. */
+		if (*ret_container->id && ret_container->owner_uid == CONTAINER_NO_UID)
 			parse_owner(words[i], ret_container);
 	}
 	return *ret_container->id || *ret_container->pod_uid;

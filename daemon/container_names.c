@@ -4,13 +4,12 @@
  * containerd 1.6, CRI-O 1.24, kubelet 1.2x):
  *
  *   podman      STORAGE/{overlay,vfs}-containers/{,volatile-}containers.json; a user's STORAGE is
- * below
- *               ~/.local/share/containers
+ *               below ~/.local/share/containers
  *   docker      /var/lib/docker/containers/ID/config.v2.json; labels hold the pod
  *   containerd  /run/containerd/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json, annotations
  *   CRI-O       /run/containers/storage/overlay-containers/ID/userdata/config.json, annotations
  *   kubelet     /var/log/pods/NAMESPACE_POD_UID/,
- * /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
+ *               /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
  */
 #include "daemon/container_names.h"
 
@@ -301,7 +300,7 @@ static bool kubelet_container(const struct names_query *query, struct container_
 	return false;
 }
 
-static void names_from_runtime(const struct names_query *query, struct container_names *names)
+static void names_from_state(const struct names_query *query, struct container_names *names)
 {
 	const char *runtime = query->container->runtime;
 
@@ -313,7 +312,13 @@ static void names_from_runtime(const struct names_query *query, struct container
 		names->runtime = sources[i].runtime;
 		return;
 	}
-	/* These are known by their name only. */
+}
+
+/* These are known by their name only. */
+static void names_from_id(const struct names_query *query, struct container_names *names)
+{
+	const char *runtime = query->container->runtime;
+
 	if (runtime && (strcmp(runtime, "lxc") == 0 || strcmp(runtime, "systemd-nspawn") == 0)) {
 		SET(names, container_name, query->container->id);
 		names->runtime = runtime;
@@ -324,14 +329,16 @@ bool container_names_resolve(const char *root, const struct container *container
 			     struct container_names *ret_names)
 {
 	struct names_query query = {.root = root, .container = container};
+	bool rootless = container->owner_uid != CONTAINER_NO_UID && container->owner_uid != 0;
 	bool in_kubernetes = *container->pod_uid;
 
 	*ret_names = (struct container_names){.runtime = NULL};
-	if (container->owner_uid != CONTAINER_NO_UID && container->owner_uid != 0 &&
-	    state_home(root, container->owner_uid, query.home, sizeof(query.home)) < 0)
-		return false;
+	/* Without a home there is no state to look at: root's is about other containers. */
+	if (*container->id && (!rootless || state_home(root, container->owner_uid, query.home,
+						       sizeof(query.home)) == 0))
+		names_from_state(&query, ret_names);
 	if (*container->id)
-		names_from_runtime(&query, ret_names);
+		names_from_id(&query, ret_names);
 	SET(ret_names, pod_uid, container->pod_uid);
 	if (in_kubernetes && !*ret_names->pod_name)
 		kubelet_pod(&query, ret_names);

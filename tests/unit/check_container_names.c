@@ -266,6 +266,27 @@ START_TEST(test_named_by_themselves)
 	ck_assert(resolve("/machine.slice/systemd-nspawn@build.service/payload", &n));
 	ck_assert_str_eq(n.container_name, "build");
 	ck_assert_str_eq(n.runtime, "systemd-nspawn");
+	/* run by somebody whom /etc/passwd does not know, or with such users inside */
+	ck_assert(resolve("/user.slice/user-9.slice/user@9.service/machine.slice/machine-sid.scope/"
+			  "payload",
+			  &n));
+	ck_assert_str_eq(n.container_name, "sid");
+	ck_assert(resolve("/lxc.payload.c1/user.slice/user-9.slice/user@9.service/init.scope", &n));
+	ck_assert_str_eq(n.container_name, "c1");
+}
+END_TEST
+
+START_TEST(test_users_inside)
+{
+	struct container_names n;
+
+	/* of the node, and with a home, and none of them runs the container */
+	write_file("/etc/passwd", "eve:x:4711:4711::/home/eve:/bin/sh\n");
+	write_file("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_JSON);
+	ck_assert(resolve("/machine.slice/libpod-" A ".scope/container/user.slice/user-4711.slice/"
+			  "user@4711.service/app.slice",
+			  &n));
+	ck_assert_str_eq(n.container_name, "shop");
 }
 END_TEST
 
@@ -373,6 +394,7 @@ int main(void)
 	tcase_add_test(tcase, test_crio);
 	tcase_add_test(tcase, test_kubelet_logs);
 	tcase_add_test(tcase, test_named_by_themselves);
+	tcase_add_test(tcase, test_users_inside);
 	tcase_add_test(tcase, test_hostile_files);
 	tcase_add_test(tcase, test_links_stay_below_the_root);
 	tcase_add_test(tcase, test_long_names_are_cut_between_characters);
