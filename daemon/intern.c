@@ -8,6 +8,7 @@
 #include "daemon/jsonargs.h"
 #include "daemon/store_load.h"
 #include "daemon/table.h"
+#include "schema/cleanup.h"
 
 /* 24 bytes each: 1.3 MiB in all. A build of thousands of commands fits. */
 #define TEXTS	 16384
@@ -15,8 +16,15 @@
 #define IMAGES	 32768
 #define CONTEXTS 4096
 
-/* A name is looked for again a few times: runtimes write theirs around the time of the start. */
-#define NAME_TRIES 3
+/*
+ * A cgroup tells its path once, and runtimes and the kubelet write names around that time: it is
+ * looked for again after so long each.
+ */
+static const uint64_t name_waits_ns[] = {1000000000, 4000000000, 16000000000};
+
+/* Containers that wait for a name at the same time; a node starts fewer. Of more, the oldest has
+ * none. */
+#define UNNAMED_MAX 256
 
 struct cgroup_key {
 	uint64_t id;
@@ -28,7 +36,16 @@ struct intern_cgroup {
 	struct cgroup_key key;
 	int64_t row;
 	bool has_path;
-	int tries_left; /* to find a name for its container */
+	bool named; /* no container, or one whose name is known */
+};
+
+/* Outlives intern_forget(): what a rollback took back is found again. */
+struct intern_unnamed {
+	struct intern_unnamed *next;
+	struct cgroup_key key;
+	uint64_t due_ns;
+	size_t tries;
+	char path[];
 };
 
 int intern_init(struct intern *n, struct store *store, const char *root, uint32_t v1_hierarchy)
@@ -65,9 +82,20 @@ static void drop_cgroups(struct intern *n)
 	}
 }
 
+static void drop_unnamed(struct intern *n, struct intern_unnamed **at)
+{
+	struct intern_unnamed *u = *at;
+
+	*at = u->next;
+	n->unnamed_count--;
+	free(u);
+}
+
 void intern_deinit(struct intern *n)
 {
 	drop_cgroups(n);
+	while (n->unnamed)
+		drop_unnamed(n, &n->unnamed);
 	dictionary_deinit(&n->texts);
 	dictionary_deinit(&n->programs);
 	dictionary_deinit(&n->images);
@@ -110,7 +138,7 @@ static int load_cgroup(const struct store_known_cgroup *known, void *userdata)
 	if (!g)
 		return -ENOMEM;
 	g->has_path = known->has_path;
-	g->tries_left = known->named ? 0 : NAME_TRIES;
+	g->named = known->named;
 	return 0;
 }
 
@@ -292,7 +320,8 @@ int intern_image(struct intern *n, const struct intern_image *image, int64_t *re
 	return r;
 }
 
-static void name_cgroup(struct intern *n, struct intern_cgroup *g, struct store_cgroup *row)
+/* Whether nothing is left to be found. */
+static bool name_cgroup(const struct intern *n, struct store_cgroup *row)
 {
 	bool contained = container_parse(row->path, &row->container);
 
@@ -300,8 +329,78 @@ static void name_cgroup(struct intern *n, struct intern_cgroup *g, struct store_
 		contained = container_names_identify(n->root, row->path, &row->container);
 	if (contained)
 		container_names_resolve(n->root, &row->container, &row->names);
-	if (!contained || row->names.container_name[0])
-		g->tries_left = 0;
+	return !row->container.id[0] || row->names.container_name[0];
+}
+
+static int wait_for_name(struct intern *n, const struct cgroup_key *key, const char *path,
+			 uint64_t now_ns)
+{
+	struct intern_unnamed **at = &n->unnamed;
+	size_t size = strlen(path) + 1;
+	struct intern_unnamed *u;
+
+	for (; *at; at = &(*at)->next) {
+		if (memcmp(&(*at)->key, key, sizeof(*key)) == 0)
+			return 0;
+	}
+	u = calloc(1, sizeof(*u) + size);
+	if (!u)
+		return -ENOMEM;
+	u->key = *key;
+	u->due_ns = now_ns + name_waits_ns[0];
+	memcpy(u->path, path, size);
+	*at = u;
+	if (++n->unnamed_count > UNNAMED_MAX)
+		drop_unnamed(n, &n->unnamed);
+	return 0;
+}
+
+static int name_again(struct intern *n, const struct intern_unnamed *u, struct intern_cgroup *g)
+{
+	struct store_cgroup row = {
+		.hierarchy = (int64_t)u->key.hierarchy,
+		.kernfs_id = u->key.id,
+		.path = u->path,
+	};
+
+	if (!name_cgroup(n, &row))
+		return 0;
+	g->named = true;
+	return store_cgroup_update(n->store, g->row, &row);
+}
+
+bool intern_name_is_due(const struct intern *n, uint64_t now_ns)
+{
+	for (const struct intern_unnamed *u = n->unnamed; u; u = u->next) {
+		if (now_ns >= u->due_ns)
+			return true;
+	}
+	return false;
+}
+
+int intern_name(struct intern *n, uint64_t now_ns)
+{
+	struct intern_unnamed **at = &n->unnamed;
+	int r = 0;
+
+	while (*at && r == 0) {
+		struct intern_unnamed *u = *at;
+		struct intern_cgroup *g = find_cgroup(n, u->key.id, (uint32_t)u->key.hierarchy);
+
+		if (now_ns < u->due_ns) {
+			at = &u->next;
+		} else if (!g || g->named || u->tries == ARRAY_SIZE(name_waits_ns)) {
+			drop_unnamed(n, at);
+		} else {
+			/* One that is found stays until the next look, when it has been committed.
+			 */
+			r = name_again(n, u, g);
+			u->tries++;
+			u->due_ns = now_ns + name_waits_ns[u->tries % ARRAY_SIZE(name_waits_ns)];
+			at = &u->next;
+		}
+	}
+	return r;
 }
 
 int intern_cgroup(struct intern *n, const struct lineage_cgroup *record)
@@ -315,25 +414,22 @@ int intern_cgroup(struct intern *n, const struct lineage_cgroup *record)
 	bool exact;
 	int r = 0;
 
-	if (!g) {
+	if (!g)
 		g = add_cgroup(n, record->id, record->hierarchy, 0);
-		if (!g)
-			return -ENOMEM;
-		g->tries_left = NAME_TRIES;
-	}
+	if (!g)
+		return -ENOMEM;
+	if (g->has_path && g->named)
+		return 0;
 	length = decode_path(components, record->flags & LINEAGE_CGROUP_TRUNCATED, bytes);
 	text_from_bytes(text, bytes, length, &exact);
 	row.path = text;
-	if (g->tries_left > 0) {
-		g->tries_left--;
-		name_cgroup(n, g, &row);
-	} else if (g->has_path) {
-		return 0;
+	if (!g->has_path) {
+		g->named = name_cgroup(n, &row);
+		r = g->row ? store_cgroup_update(n->store, g->row, &row)
+			   : store_cgroup(n->store, &row, &g->row);
+		g->has_path = r == 0;
 	}
-	r = g->row ? store_cgroup_update(n->store, g->row, &row)
-		   : store_cgroup(n->store, &row, &g->row);
-	g->has_path = r == 0;
-	return r;
+	return r == 0 && !g->named ? wait_for_name(n, &g->key, text, record->header.boot_ns) : r;
 }
 
 /* A cgroup whose path is still to come, or was lost. */
@@ -347,7 +443,6 @@ static int cgroup_row(struct intern *n, uint64_t id, uint32_t hierarchy, int64_t
 		g = add_cgroup(n, id, hierarchy, 0);
 		if (!g)
 			return -ENOMEM;
-		g->tries_left = NAME_TRIES;
 		r = store_cgroup(n->store, &row, &g->row);
 		if (r < 0)
 			return r;

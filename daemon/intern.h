@@ -12,6 +12,7 @@
 #include "daemon/store.h"
 
 struct intern_cgroup;
+struct intern_unnamed;
 
 struct intern {
 	struct store *store;
@@ -19,6 +20,8 @@ struct intern {
 		root; /* "" or the directory that stands for / when container names are looked up */
 	struct dictionary texts, programs, images, contexts;
 	struct intern_cgroup *cgroups;
+	struct intern_unnamed *unnamed; /* whose containers had no name yet, oldest first */
+	size_t unnamed_count;
 	uint32_t v1_hierarchy;
 	char *scratch; /* for JSON and text of one record */
 	size_t scratch_size;
@@ -46,5 +49,9 @@ int intern_context(struct intern *n, const struct lineage_ids *ids, int64_t *ret
 
 /* A cgroup has told its path. */
 int intern_cgroup(struct intern *n, const struct lineage_cgroup *record);
+
+/* Whether names should be looked for again, and doing so. now_ns is the time since boot. */
+bool intern_name_is_due(const struct intern *n, uint64_t now_ns);
+int intern_name(struct intern *n, uint64_t now_ns);
 
 #endif

@@ -360,6 +360,8 @@ static int tick(struct recorder *r, void *userdata)
 		result = recover_note_missed(r);
 	if (result == 0)
 		result = recover_unknown(r);
+	if (result == 0)
+		result = intern_name(&r->intern, now);
 	return result == 0 && recover_is_due(r) ? recover_holes(r, userdata) : result;
 }
 
@@ -368,8 +370,8 @@ static bool tick_is_due(const struct recorder *r)
 	uint64_t now = clock_boot_ns();
 
 	return r->ledger.changed || recover_is_due(r) || recover_unknown_is_due(r) ||
-	       clock_would_step(&r->clock) || now - r->alive_boot_ns >= ALIVE_NS ||
-	       now - r->missed_boot_ns >= ALIVE_NS;
+	       clock_would_step(&r->clock) || intern_name_is_due(&r->intern, now) ||
+	       now - r->alive_boot_ns >= ALIVE_NS || now - r->missed_boot_ns >= ALIVE_NS;
 }
 
 int recorder_tick(struct recorder *r)

@@ -274,11 +274,107 @@ START_TEST(test_cgroups)
 }
 END_TEST
 
+#define NS_PER_S 1000000000ULL
+
+static void make_state(const char *text)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "mkdir -p %s/var/lib/docker/containers/" ID
+		 " && printf '%%s' '%s' >%s/var/lib/docker/containers/" ID "/config.v2.json",
+		 directory, text, directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void remove_state(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s/var", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int64_t named(const char *name)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM cgroup WHERE container_id = '" ID
+		 "' AND container_name %s%s%s",
+		 name ? "= '" : "IS NULL", name ? name : "", name ? "'" : "");
+	return ask(sql);
+}
+
+/* A path is told once. The name is written a moment later. */
+START_TEST(test_name_comes_later)
+{
+	static const char components[] = "docker-" ID ".scope\0system.slice\0";
+	char bytes[256] = {0};
+	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
+
+	begin();
+	g->id = 9;
+	g->header.boot_ns = 100 * NS_PER_S;
+	g->path_length = sizeof(components) - 1;
+	memcpy(g->data, components, sizeof(components) - 1);
+	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	ck_assert(!intern_name_is_due(&n, 100 * NS_PER_S));
+	ck_assert(intern_name_is_due(&n, 101 * NS_PER_S));
+	ck_assert_int_eq(intern_name(&n, 101 * NS_PER_S), 0);
+	ck_assert_int_eq(named(NULL), 1);
+	make_state("{\"Name\":\"/shop\",\"Config\":{}}");
+	ck_assert(!intern_name_is_due(&n, 101 * NS_PER_S));
+	ck_assert_int_eq(intern_name(&n, 106 * NS_PER_S), 0);
+	ck_assert_int_eq(named("shop"), 1);
+	/* What is rolled back is found again. */
+	store_rollback(&s);
+	ck_assert_int_eq(store_begin(&s), 0);
+	ck_assert_int_eq(intern_forget(&n), 0);
+	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	ck_assert_int_eq(named("shop"), 1);
+	/* And then it is not looked for any more. */
+	for (uint64_t now = 110; now < 200; now += 30)
+		ck_assert_int_eq(intern_name(&n, now * NS_PER_S), 0);
+	ck_assert(!intern_name_is_due(&n, UINT64_MAX));
+	ck_assert_uint_eq(n.unnamed_count, 0);
+	remove_state();
+	end();
+}
+END_TEST
+
+START_TEST(test_name_that_never_comes)
+{
+	char bytes[256] = {0};
+	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
+	int looks = 0;
+
+	begin();
+	g->path_length = sizeof("docker-" ID ".scope");
+	memcpy(g->data, "docker-" ID ".scope", g->path_length);
+	for (g->id = 1; g->id <= 1000; g->id++)
+		ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	ck_assert_uint_le(n.unnamed_count, 256);
+	for (; intern_name_is_due(&n, UINT64_MAX / 2); looks++)
+		ck_assert_int_eq(intern_name(&n, (uint64_t)looks * 20 * NS_PER_S), 0);
+	ck_assert_int_le(looks, 6);
+	ck_assert_uint_eq(n.unnamed_count, 0);
+	ck_assert_int_eq(named(NULL), 1000);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_texts,    test_images_differ_by_everything, test_arguments,
-		test_contexts, test_arguments_come_back,	 test_cgroups,
+		test_texts,
+		test_images_differ_by_everything,
+		test_arguments,
+		test_contexts,
+		test_arguments_come_back,
+		test_cgroups,
+		test_name_comes_later,
+		test_name_that_never_comes,
 	};
 
 	return SUITE_RUN("intern", tests);

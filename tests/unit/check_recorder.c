@@ -533,6 +533,40 @@ START_TEST(test_cache_entries_are_given_back)
 }
 END_TEST
 
+/* The kernel tells a cgroup once; the daemon looks for the name again by itself. */
+START_TEST(test_a_name_that_is_written_late)
+{
+#define STATE "/run/containerd/io.containerd.runtime.v2.task/default/shop"
+	static const char components[] = "shop\0default\0";
+	static char root[] = "/tmp/check_recorder.XXXXXX";
+	char record[sizeof(struct lineage_cgroup) + sizeof(components)] = {0}, command[256];
+	struct lineage_cgroup *g = (struct lineage_cgroup *)record;
+
+	begin();
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	s.recorder.intern.root = root;
+	synthetic_head(&s, &g->header, LINEAGE_CGROUP, sizeof(record), 0, (struct lineage_key){0},
+		       0);
+	g->header.boot_ns = clock_boot_ns() - 2000000000;
+	g->id = 77;
+	g->path_length = sizeof(components) - 1;
+	memcpy(g->data, components, sizeof(components) - 1);
+	synthetic_put(&s, record, sizeof(record));
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT container_id, container_name FROM cgroup"),
+			 "shop|");
+	snprintf(command, sizeof(command),
+		 "mkdir -p %s" STATE " && echo '{}' >%s" STATE "/config.json", root, root);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(recorder_tick(&s.recorder), 0);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT container_id, container_name FROM cgroup"),
+			 "shop|shop");
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	ck_assert_int_eq(system(command), 0);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -557,6 +591,7 @@ int main(void)
 		test_a_node_that_went_down,
 		test_the_end_of_a_run_in_a_flood,
 		test_cache_entries_are_given_back,
+		test_a_name_that_is_written_late,
 	};
 
 	return synthetic_possible() ? SUITE_RUN("recorder", tests) : SUITE_SKIPPED;
