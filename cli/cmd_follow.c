@@ -424,7 +424,8 @@ static int run(struct session *session)
 	int r;
 
 	if (session->db_count > 1)
-		return usage("follow takes one --db");
+		return usage("follow takes one --db: a copy does not grow, and a cursor is of one "
+			     "database; run one follow for each");
 	f.as_json = session->flags.output && strcmp(session->flags.output, "ndjson") == 0;
 	json_begin(&f.json, session->out, 0);
 	r = selection_init(&f.selection, session);

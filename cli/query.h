@@ -115,7 +115,7 @@ struct row_keys {
 /* 1: it may match, 0: it cannot, or an error. fn NULL: all may. For scans and query_started(). */
 void query_on_row(struct query *query, int (*fn)(const struct row_keys *keys, void *userdata),
 		  void *userdata);
-/* Whether it has images before its latest; asked of neighbours again and again at little cost. */
+/* 0: it has no images before its latest, 1: it may; asked of many neighbours at little cost. */
 int query_has_earlier(struct query *query, int64_t process_id);
 /* For query_on_row(): what lasts only until the next call. */
 int query_peek_context(struct query *query, int64_t id, const struct context **ret_context);

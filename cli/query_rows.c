@@ -97,9 +97,12 @@ int query_peek_image(struct query *q, int64_t id, const struct image **ret_progr
 /* Bits for the processes of a zone; zones that were asked for lately. */
 #define ZONE_IDS      (1 << SCHEMA_ZONE_SHIFT)
 #define EARLIER_ZONES 256
+/* As many single questions cost as much as all at once. */
+#define ZONE_ASKED_MIN 16
 
 struct query_earlier {
 	int64_t zone[EARLIER_ZONES]; /* and 1 more; 0: none */
+	unsigned int asked[EARLIER_ZONES];
 	uint64_t bits[EARLIER_ZONES][ZONE_IDS / 64];
 };
 
@@ -137,11 +140,17 @@ int query_has_earlier(struct query *q, int64_t process_id)
 			return -ENOMEM;
 	}
 	if (q->earlier->zone[slot] != zone + 1) {
-		q->earlier->zone[slot] = 0;
-		r = load_zone(q, zone, q->earlier->bits[slot]);
-		if (r < 0)
-			return r;
 		q->earlier->zone[slot] = zone + 1;
+		q->earlier->asked[slot] = 0;
+	}
+	if (q->earlier->asked[slot] < ZONE_ASKED_MIN) {
+		if (++q->earlier->asked[slot] < ZONE_ASKED_MIN)
+			return 1;
+		r = load_zone(q, zone, q->earlier->bits[slot]);
+		if (r < 0) {
+			q->earlier->zone[slot] = 0;
+			return r;
+		}
 	}
 	return q->earlier->bits[slot][id / 64] >> (id % 64) & 1;
 }
