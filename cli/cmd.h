@@ -54,6 +54,8 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Says what is wrong with a database; returns EXIT_DATABASE. */
 int fail_database(const char *path, int error, const char *detail);
 
+/* A person has waited for a second. */
+bool session_is_slow(const struct session *session);
 /* Lets queries say how far they are, where a person sees stderr. */
 void session_show_progress(struct session *session);
 /* Before anything is printed, and at the end. */

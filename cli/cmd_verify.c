@@ -39,7 +39,7 @@ static void on_progress(void *userdata, const char *check)
 {
 	const struct verify_output *o = userdata;
 
-	if (o->progress)
+	if (o->progress && session_is_slow(o->session))
 		fprintf(stderr, "\r\033[Kverifying: %s", check);
 }
 

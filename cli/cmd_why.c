@@ -161,6 +161,8 @@ static void add_summary(struct why *w)
 	if (w->entry) {
 		buffer_printf(&w->out, " comes from %s: ", w->entry->words);
 		words_name(&w->out, last, style);
+	} else if (p == last) {
+		buffer_puts(&w->out, " is the first that is known");
 	} else {
 		buffer_puts(&w->out, " leads back to ");
 		words_name(&w->out, last, style);

@@ -256,7 +256,9 @@ int main(int argc, char **argv)
 	if (session.flags.help)
 		return help_command(stdout, session.command);
 	if (session.flags.operand_count && !session.command->operands)
-		return usage("%s takes no '%s'", session.command->name, session.flags.operands[0]);
+		return usage("%s takes no '%s', only options; see `lineage-query %s --help`",
+			     session.command->name, session.flags.operands[0],
+			     session.command->name);
 	r = run_command(&session);
 	for (unsigned int i = 0; i < session.db_count; i++)
 		query_free(session.db[i]);

@@ -28,6 +28,7 @@ struct layout {
 	char day[TIMESPEC_SIZE]; /* of the newest start; times of other days say theirs */
 	bool marks[PROVENANCE_NONE + 1];
 	bool first;
+	bool narrow_list; /* who and where behind the command, which would not be seen */
 };
 
 #define RESET "\033[0m"
@@ -71,6 +72,7 @@ static void measure(struct layout *l, const struct answer *a, const struct style
 	l->pid_width = a->forest ? 3 : 7;
 	l->exit_width = a->forest ? 4 : 7;
 	l->day[0] = '\0';
+	l->narrow_list = !a->forest && style->width && style->width < 100;
 	/* Of a narrow terminal the command needs more than the milliseconds do. */
 	l->start_width = style->width && style->width < 100 ? 19 : 23;
 	for (struct node *n = NULL; a->forest && (n = forest_next(a->forest, n));) {
@@ -348,7 +350,8 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 		buffer_printf(out, "%u%s ", n->same, w->style->utf8 ? "×" : "x");
 	if (p->pruned_children)
 		buffer_printf(out, "[%" PRId64 " children pruned] ", p->pruned_children);
-	add_identity(out, p, n->parent ? n->parent->process : NULL, w->style);
+	if (!l->narrow_list)
+		add_identity(out, p, n->parent ? n->parent->process : NULL, w->style);
 	if (process_inherited(p) && p->parent_id)
 		buffer_puts(out, "(fork) ");
 	if (mark && p->image_provenance != p->birth) {
@@ -357,6 +360,11 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 	}
 	add_history(out, p, w->style);
 	words_command(out, p, w->style);
+	if (l->narrow_list) {
+		buffer_putc(out, ' ');
+		add_identity(out, p, NULL, w->style);
+		out->length--;
+	}
 }
 
 /* The command, shortened to the columns that are left. */
@@ -439,6 +447,7 @@ static int text_process(struct writer *w, const struct node *n)
 		words_name(&l->line, n->process, w->style);
 		return 0;
 	}
+	l->first = false;
 	add_columns(w, l, n->process);
 	taken = (size_t)(l->start_width + l->pid_width + l->exit_width) + 12;
 	color(w, &l->line, DIM);
@@ -481,6 +490,8 @@ static int text_end(struct writer *w)
 	if (w->answer->line && !l->first)
 		buffer_putc(&l->line, '\n');
 	if (!w->style->quiet) {
+		if (l->first && !w->answer->line)
+			buffer_puts(&l->line, "nothing matched\n");
 		add_legend(l);
 		if (w->answer->running != UNKNOWN)
 			buffer_printf(&l->line, "%" PRId64 " other%s ran throughout%s\n",

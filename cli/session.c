@@ -77,12 +77,17 @@ static int64_t clock_now(void)
 	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
+bool session_is_slow(const struct session *s)
+{
+	return clock_now() - s->now_unix_ns >= NS_PER_SEC;
+}
+
 static void on_progress(void *userdata, int64_t done, int64_t total)
 {
 	struct session *s = userdata;
 
 	/* What takes less than a second needs no word. */
-	if (s->progress_over || clock_now() - s->now_unix_ns < NS_PER_SEC)
+	if (s->progress_over || !session_is_slow(s))
 		return;
 	s->progress_shown = true;
 	fprintf(stderr, "\r\033[Klooking through %" PRId64 " of %" PRId64 " processes", done,
