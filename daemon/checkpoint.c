@@ -34,7 +34,7 @@
 #define RESERVE_SHARE 8
 #define RESERVE_BYTES (1 << 20)
 /* How many times its mark the log may grow to while the disk is slow. */
-#define PATIENCE 8
+#define PATIENCE 4
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 

@@ -35,6 +35,7 @@ struct config {
 	struct config_list exclude_cgroup;
 	uint64_t where; /* enum config_where */
 	uint64_t ring_bytes;
+	uint64_t overflow_bytes;
 	uint64_t cache_entries;
 	uint64_t cache_keep_ns;
 	uint64_t args_max_bytes;

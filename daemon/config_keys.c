@@ -75,6 +75,19 @@ const struct config_key config_keys[] = {
 			  "that two CPUs can start.",
 	},
 	{
+		KEY("Capture", "OverflowMax", CONFIG_SIZE, overflow_bytes),
+		.min = MIB(16),
+		.max = GIB(1),
+		.flags = CONFIG_ZERO_IS_OFF,
+		.initial = "256M",
+		.help = "Memory that the ring is moved to while a commit waits for the disk, in "
+			"pieces of 16M that are made when they are needed and given back ten "
+			"seconds later. 0: no such memory, so that the ring alone must last.",
+		.reason =
+			"With the ring, nine seconds of the most that two CPUs can start: so long "
+			"a disk may keep a writer waiting while all processors are busy.",
+	},
+	{
 		KEY("Capture", "CacheEntries", CONFIG_COUNT, cache_entries),
 		.min = 1024,
 		.max = 4194304,
@@ -156,13 +169,15 @@ const struct config_key config_keys[] = {
 		KEY("Storage", "WalMax", CONFIG_SIZE, wal_max_bytes),
 		.min = MIB(1),
 		.max = GIB(64),
-		.initial = "64M",
+		.initial = "256M",
 		.help = "What the write-ahead log may grow to. From half of it on the log is "
 			"emptied, for which recording waits a moment. Never more than a quarter of "
 			"MaxUse=. A reader that stays in a transaction, or a slow disk, can still "
 			"make it larger.",
-		.reason = "Twice the ring. A longer log means that pages which change often are "
-			  "copied less often.",
+		.reason = "What a storm writes in 20 seconds. Its pages are made beforehand, as a "
+			  "log "
+			  "that grows waits for the file system; and a longer log means that pages "
+			  "which change often are copied less often.",
 	},
 	{
 		KEY("Retention", "MaxUse", CONFIG_SIZE, max_use_bytes),

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <systemd/sd-daemon.h>
 
@@ -22,6 +23,11 @@
 #define IDLE_AFTER_NS (2 * NS_PER_S)
 /* While events flow: do not wait for the interval if so much has come together. */
 #define WAKE_BYTES (256u << 10)
+/*
+ * From so many bytes a second on the ring is drained by another thread all the time, and the
+ * interval is waited for: large transactions cost less per event, and log and disk much less.
+ */
+#define STORM_BYTES (2ULL << 20)
 /* Batches in a row before signals, watchdog and timers get their turn. */
 #define DRAIN_NS (50ULL * 1000 * 1000)
 #define TICK_NS	 NS_PER_S
@@ -91,6 +97,8 @@ static int init_recorder(struct daemon *d)
 		.batch_max = d->config->batch_max,
 		.cache_keep_ns = d->config->cache_keep_ns,
 		.cache_entries = d->config->cache_entries,
+		.overflow_bytes = d->config->overflow_bytes,
+		.overflow_directory = d->config->pin_directory,
 		.v1_hierarchy = (uint32_t)d->hierarchies.v1_id,
 		.run = {.version = LINEAGED_VERSION,
 			.config_hash = d->config_hash,
@@ -235,6 +243,13 @@ static int arm(sd_event_source *timer, uint64_t in_ns)
 	return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+static uint32_t wake_bytes(const struct daemon *d)
+{
+	uint64_t wake = d->storms ? OVERFLOW_MUCH_BYTES : WAKE_BYTES;
+
+	return (uint32_t)(d->probe.ring_bytes / 2 < wake ? d->probe.ring_bytes / 2 : wake);
+}
+
 /*
  * Before sleep: tell the programs whether and when to wake us. Said before the ring is looked at
  * once more, so that an event between the two is either seen here or wakes us.
@@ -243,7 +258,7 @@ static bool may_sleep(struct daemon *d, bool idle)
 {
 	struct lineage_control *control = d->probe.control;
 
-	control->wake_bytes = idle ? 1 : WAKE_BYTES;
+	control->wake_bytes = idle ? 1 : wake_bytes(d);
 	__atomic_store_n(&control->need_wake, 1, __ATOMIC_SEQ_CST);
 	return !idle || ring_produced(&d->recorder.ring) == d->recorder.ring.cursor;
 }
@@ -258,8 +273,19 @@ static int refused(struct daemon *d, int error)
 	return arm(d->drain_timer, d->retry_ns);
 }
 
-static int drain(struct daemon *d)
+static bool storms(struct daemon *d, uint64_t stored_bytes, uint64_t now)
 {
+	uint64_t ms = (now - d->stored_ns) / 1000000 + 1;
+
+	d->stored_ns = now;
+	if (stored_bytes / ms >= STORM_BYTES / 1000)
+		d->storm_ns = now;
+	return d->recorder.overflow.running && now - d->storm_ns < NS_PER_S;
+}
+
+static int store(struct daemon *d)
+{
+	uint64_t from = d->recorder.committed_position;
 	uint64_t began = clock_monotonic_ns(), now = began;
 	bool held = ring_produced(&d->recorder.ring) != d->recorder.ring.cursor;
 	bool more;
@@ -280,6 +306,7 @@ static int drain(struct daemon *d)
 	more = upkeep_run(&d->upkeep, now - began, r == 0);
 	if (r == 0 && !more)
 		more = checkpoint_reserve(&d->checkpoint);
+	d->storms = r > 0 || storms(d, d->recorder.committed_position - from, now);
 	if (r > 0)
 		return arm(d->drain_timer, 0);
 	if (more || now - d->last_event_ns < IDLE_AFTER_NS) {
@@ -289,6 +316,27 @@ static int drain(struct daemon *d)
 	if (!may_sleep(d, true))
 		return arm(d->drain_timer, 0);
 	return sd_event_source_set_enabled(d->drain_timer, SD_EVENT_OFF);
+}
+
+/* From here to the end the disk may keep us waiting, and the ring is drained by another thread. */
+static int drain(struct daemon *d)
+{
+	int r;
+
+	overflow_watch(&d->recorder.overflow);
+	r = store(d);
+	if (!d->storms)
+		overflow_rest(&d->recorder.overflow);
+	return r;
+}
+
+static int on_much(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *d = userdata;
+	eventfd_t count;
+
+	eventfd_read(fd, &count);
+	return d->retry_ns ? 0 : drain(d);
 }
 
 static int on_ring(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -309,6 +357,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 	struct daemon *d = userdata;
 	int r = 0;
 
+	overflow_watch(&d->recorder.overflow);
 	if (d->recorder.store.db && store_has_moved(&d->recorder.store)) {
 		log_error("%s has been removed or replaced: a new one is begun",
 			  d->config->database);
@@ -330,6 +379,9 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 	/* Limits of time pass while nothing happens. */
 	if (!d->retry_ns && upkeep_run(&d->upkeep, 0, true))
 		arm(d->drain_timer, UPKEEP_PAUSE_NS);
+	overflow_trim(&d->recorder.overflow);
+	if (!d->storms)
+		overflow_rest(&d->recorder.overflow);
 	return arm(d->tick_timer, TICK_NS);
 }
 
@@ -353,6 +405,8 @@ static int set_up_loop(struct daemon *d)
 		r = sd_event_add_io(d->event, NULL, d->probe.maps[PROBE_MAP_EVENTS],
 				    EPOLLIN | EPOLLET, on_ring, d);
 	if (r >= 0)
+		r = sd_event_add_io(d->event, NULL, d->recorder.overflow.much, EPOLLIN, on_much, d);
+	if (r >= 0)
 		r = sd_event_add_time(d->event, &d->drain_timer, CLOCK_MONOTONIC, 0, 1000,
 				      on_drain_timer, d);
 	if (r >= 0)
@@ -372,8 +426,11 @@ static void tell_ready(struct daemon *d)
 
 static int record(struct daemon *d)
 {
-	int r = recover_snapshot(&d->recorder);
+	int r;
 
+	overflow_watch(&d->recorder.overflow);
+	r = recover_snapshot(&d->recorder);
+	overflow_rest(&d->recorder.overflow);
 	if (r < 0) {
 		log_error("taking the running processes failed: %s", schema_strerror(r));
 		return r;
@@ -414,6 +471,9 @@ static void stop(struct daemon *d, int error)
 	upkeep_close(&d->upkeep);
 	upkeep_stop(&d->upkeep);
 	recorder_deinit(&d->recorder);
+	/* What could not be stored goes with the ring. */
+	if (!stored && !pinned)
+		overflow_unpin(d->config->pin_directory);
 	probe_close(&d->probe, !stored && !pinned);
 	d->drain_timer = sd_event_source_unref(d->drain_timer);
 	d->tick_timer = sd_event_source_unref(d->tick_timer);

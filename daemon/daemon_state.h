@@ -30,8 +30,11 @@ struct daemon {
 	sd_event *event;
 	sd_event_source *drain_timer, *tick_timer;
 	uint64_t last_event_ns; /* monotonic: when the ring last held something */
-	bool resume_due;	/* a database has been opened anew, and lacks what resume() does */
-	uint64_t retry_ns;	/* 0: the database takes what it is given */
+	uint64_t stored_ns;	/* monotonic: when the ring was last read to its end */
+	uint64_t storm_ns; /* when there were so many events that the ring needs its own drain */
+	bool storms;	   /* a moment ago: the ring is drained beside us all the time */
+	bool resume_due;   /* a database has been opened anew, and lacks what resume() does */
+	uint64_t retry_ns; /* 0: the database takes what it is given */
 	struct log_condition refusing, losing, malformed;
 	uint64_t lost_before, malformed_before;
 };

@@ -22,6 +22,18 @@
 /* Memory is given back to the system once so many processes have gone since the last time. */
 #define TRIM_AFTER 100000
 
+static int open_ring(struct recorder *r)
+{
+	struct overflow_options options = {
+		.directory = r->options.overflow_directory,
+		.ring_id = r->probe->control->ring_id,
+		.most_bytes = r->options.overflow_bytes,
+	};
+	int result = ring_open(&r->ring, r->probe->maps[PROBE_MAP_EVENTS], r->probe->ring_bytes);
+
+	return result < 0 ? result : overflow_open(&r->overflow, &r->ring, &options);
+}
+
 int recorder_init(struct recorder *r, const struct recorder_options *options, struct probe *probe)
 {
 	int result;
@@ -37,7 +49,7 @@ int recorder_init(struct recorder *r, const struct recorder_options *options, st
 	if (result == 0 && !r->free_keys)
 		result = -ENOMEM;
 	if (result == 0)
-		result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
+		result = open_ring(r);
 	if (result < 0)
 		recorder_deinit(r);
 	return result;
@@ -46,6 +58,7 @@ int recorder_init(struct recorder *r, const struct recorder_options *options, st
 void recorder_deinit(struct recorder *r)
 {
 	recorder_close(r);
+	overflow_close(&r->overflow);
 	ring_close(&r->ring);
 	ledger_deinit(&r->ledger);
 	leaving_deinit(&r->leaving);
@@ -166,6 +179,8 @@ int recorder_open(struct recorder *r)
 		result = note_ring(r);
 	if (result == 0)
 		result = commit(r);
+	if (result == 0)
+		result = overflow_start(&r->overflow);
 	if (result < 0)
 		recorder_close(r);
 	return result;
@@ -394,16 +409,17 @@ static int switch_ring(struct recorder *r, struct probe *probe)
 	uint64_t position;
 	int result;
 
+	overflow_close(&r->overflow);
 	ring_close(&r->ring);
 	r->probe = probe;
 	r->options.switchover_ns = 0;
-	result = ring_open(&r->ring, probe->maps[PROBE_MAP_EVENTS], probe->ring_bytes);
+	result = open_ring(r);
 	if (result == 0)
 		result = store_get_ring_position(&r->store, probe->control->ring_id, &position);
 	if (result < 0)
 		return result;
-	if (position < ring_consumed(&r->ring))
-		position = ring_consumed(&r->ring);
+	if (position < ring_oldest(&r->ring))
+		position = ring_oldest(&r->ring);
 	ring_seek(&r->ring, position);
 	r->committed_position = r->batch_position = position;
 	return 0;
@@ -439,7 +455,7 @@ int recorder_take_over(struct recorder *r, struct probe *probe)
 	/* In one transaction: whoever goes on from here knows which numbers were never given. */
 	if (result == 0)
 		result = recorder_transaction(r, begin_ring, counters);
-	return result;
+	return result < 0 ? result : overflow_start(&r->overflow);
 }
 
 int recorder_finish(struct recorder *r, const char *how)

@@ -18,6 +18,7 @@
 #include "daemon/intern.h"
 #include "daemon/leaving.h"
 #include "daemon/ledger.h"
+#include "daemon/overflow.h"
 #include "daemon/probe.h"
 #include "daemon/ring.h"
 #include "daemon/store.h"
@@ -50,6 +51,8 @@ struct recorder_options {
 	uint64_t cache_keep_ns; /* how long an entry of process_cache stays after the end */
 	uint64_t cache_entries;
 	uint32_t v1_hierarchy;
+	uint64_t overflow_bytes;	/* of what the ring may be moved to; 0: it is not */
+	const char *overflow_directory; /* of its pins; NULL: none */
 	uint64_t switchover_ns; /* when the programs of the ring that is read next took over */
 	struct store_run run;
 };
@@ -58,6 +61,7 @@ struct recorder {
 	struct recorder_options options;
 	struct probe *probe;
 	struct ring ring;
+	struct overflow overflow;
 	struct store store;
 	struct intern intern;
 	struct book book;

@@ -75,7 +75,7 @@ static int find_first(struct recorder *r, uint64_t *first)
 	size_t length;
 	int result = 0;
 
-	ring_seek(&r->ring, ring_consumed(&r->ring));
+	ring_seek(&r->ring, ring_oldest(&r->ring));
 	for (int i = 0; i < SETTLE_TIMES && r->ring.cursor < until; i++) {
 		while ((result = ring_next(&r->ring, &bytes, &length)) > 0) {
 			const struct lineage_header *h = bytes;
@@ -160,10 +160,10 @@ static int begin_cpus(struct recorder *r, uint64_t *position)
 	CLEANUP_FREE struct lineage_counters *counters =
 		calloc((size_t)r->probe->cpus, sizeof(*counters));
 	CLEANUP_FREE uint64_t *first = calloc((size_t)r->probe->cpus, sizeof(*first));
-	uint64_t consumed = ring_consumed(&r->ring), produced = ring_produced(&r->ring);
+	uint64_t oldest = ring_oldest(&r->ring), produced = ring_produced(&r->ring);
 	int result = counters && first ? probe_counters(r->probe, counters) : -ENOMEM;
 	/* Room is given back after the commit: whoever did so has another database. */
-	bool elsewhere = *position < consumed;
+	bool elsewhere = *position < oldest;
 	int raised = 0;
 
 	if (result == 0 && elsewhere) {
@@ -171,7 +171,7 @@ static int begin_cpus(struct recorder *r, uint64_t *position)
 		result = raised = raise_numbers(r, counters);
 	}
 	if (elsewhere)
-		*position = raised > 0 ? produced : consumed;
+		*position = raised > 0 ? produced : oldest;
 	r->before = elsewhere ? BEFORE_ELSEWHERE : BEFORE_STORED;
 	for (int i = 0; result >= 0 && i < r->probe->cpus; i++)
 		first[i] = elsewhere ? counters[i].next_seq : counters[i].first_seq;

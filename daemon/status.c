@@ -101,6 +101,9 @@ static void gather_recorder(const struct recorder *r, struct status *out)
 	out->inferred = c->inferred;
 	out->malformed = c->malformed + r->ring.malformed;
 	out->hold_ns = c->longest_hold_ns;
+	out->overflow_bytes = atomic_load(&r->overflow.bytes);
+	out->overflow_most_bytes = atomic_load(&r->overflow.most_bytes);
+	out->overflow_full = atomic_load(&r->overflow.full);
 	out->batches = c->batches;
 	out->committed = c->committed;
 	out->batch_failures = c->failures;
@@ -186,6 +189,7 @@ static void gather_config(const struct config *c, struct status *out)
 	out->max_retention_ns = or_none(c->max_retention_ns);
 	out->wal_max_bytes = c->wal_max_bytes;
 	out->ring_bytes = c->ring_bytes;
+	out->overflow_max_bytes = c->overflow_bytes;
 	out->cache_entries = c->cache_entries;
 	out->batch_max = c->batch_max;
 	out->args_max_bytes = c->args_max_bytes;

@@ -58,11 +58,14 @@ struct status {
 	uint64_t batches, committed, batch_failures, checkpoints, syncs, sync_failures;
 	/* sizes, bytes */
 	uint64_t database_bytes, wal_bytes, free_bytes, ring_pending_bytes;
+	uint64_t overflow_bytes, overflow_most_bytes; /* its maps now; most that waited in them */
+	uint64_t overflow_full;			      /* times that there was no room in it */
 	uint64_t wal_pinned_ns;	  /* for how long a reader has kept the log; 0: none does */
 	uint64_t processes_known; /* living ones */
 	/* limits in force; UINT64_MAX: none */
 	uint64_t limit_bytes, max_use_bytes, keep_free_bytes, max_retention_ns, wal_max_bytes;
-	uint64_t ring_bytes, cache_entries, batch_max, args_max_bytes, commit_interval_ns;
+	uint64_t ring_bytes, overflow_max_bytes, cache_entries, batch_max, args_max_bytes,
+		commit_interval_ns;
 	/* pruning */
 	uint64_t pruned_processes, pruned_rows, pruned_pages, sweeps, steps, longest_step_ns;
 	uint64_t prune_failures;

@@ -219,6 +219,58 @@ test_sigstop() {
 	((CREATED >= seconds * 900)) || die "only $CREATED processes in $seconds s"
 }
 
+# writer_held SECONDS: only the thread that writes; the flood has been on for long enough to be drained by another.
+writer_held() {
+	sleep 1
+	"$LIVE_HELPERS/hold" "$DAEMON" "$1" >"$WORK/held" &
+	HOLDING=$!
+	until [[ -s $WORK/held ]]; do
+		kill -0 "$HOLDING" 2>/dev/null || skip "threads cannot be held here"
+		sleep 0.02
+	done
+}
+
+# The writer waits for longer than the ring lasts: what is moved out of it is not lost.
+test_writer_waits() {
+	configure Capture.RingSize=1M
+	record_start
+	flood_start --workers 2 --seconds 5
+	writer_held 2
+	sleep 1.5
+	compgen -G "$PINS/overflow_*" >/dev/null || die "nothing was moved out of the ring"
+	wait "$HOLDING"
+	flood_wait
+	record_stop
+	nothing_lost
+	flood_is_whole
+	echo "note: $CREATED processes"
+}
+
+# Killed while it waits, too.
+test_writer_killed() {
+	local i
+	configure_to_stay Capture.RingSize=1M
+	record_start
+	for ((i = 0; i < $(quick 2 20); i++)); do
+		flood_start --workers 2 --seconds 3
+		writer_held 100
+		flood_wait
+		compgen -G "$PINS/overflow_*" >/dev/null || die "nothing was moved out of the ring"
+		kill -KILL "$DAEMON"
+		# Until its tracer is gone it cannot be waited for.
+		kill "$HOLDING"
+		wait "$HOLDING" || true
+		record_kill
+		record_start
+		ALL=$((${ALL:-0} + CREATED))
+	done
+	record_finish
+	nothing_lost
+	CREATED=$ALL
+	flood_is_whole
+	echo "note: killed $i times, $CREATED processes"
+}
+
 # The smallest ring and a daemon that does not read: what the ring cannot hold, the cache gives back.
 test_small_ring_heals() {
 	local from to created
