@@ -11,7 +11,7 @@
 /* One table for getopt_long(), --help and the overrides. */
 static const struct option_row {
 	const char *name;
-	const char *argument;	   /* NULL: none; "[X]": may be left out */
+	const char *argument;	   /* NULL: none; "[=X]": may be left out */
 	const char *help;	   /* NULL: for builds and developers, not shown */
 	const char *section, *key; /* the key that it overrides */
 	bool is_path;		   /* made absolute */
@@ -45,9 +45,12 @@ static const struct option_row {
 	{.name = "check",
 	 .help = "say what this kernel and these permissions allow",
 	 .action = OPTIONS_CHECK},
+	{.name = "dump-config",
+	 .argument = "[=WHAT]",
+	 .help = "show the configuration: defaults (if not said) or effective",
+	 .action = OPTIONS_DUMP_DEFAULTS},
 	{.name = "version", .help = "show the version", .action = OPTIONS_VERSION},
 	{.name = "help", .help = "show this help", .action = OPTIONS_HELP},
-	{.name = "dump-config", .argument = "[WHAT]", .action = OPTIONS_DUMP_DEFAULTS},
 	{.name = "debug"},
 };
 
@@ -197,7 +200,8 @@ void options_print_help(FILE *out)
 
 		if (!row->help)
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", row->name, row->argument ? "=" : "",
+		snprintf(left, sizeof(left), "--%s%s%s", row->name,
+			 row->argument && *row->argument != '[' ? "=" : "",
 			 row->argument ? row->argument : "");
 		fprintf(out, "  %-22s %s\n", left, row->help);
 	}

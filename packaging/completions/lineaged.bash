@@ -20,9 +20,12 @@ _lineaged() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
+	--dump-config)
+		mapfile -t COMPREPLY < <(compgen -W 'defaults effective' -- "$cur")
+		;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W '--config --db --pin-dir --include-cgroup
-			--exclude-cgroup --check --version --help' -- "$cur")
+			--exclude-cgroup --check --dump-config --version --help' -- "$cur")
 		;;
 	esac
 }

@@ -8,5 +8,6 @@ complete -c lineaged -l pin-dir -r -a '(__fish_complete_directories)' -d 'Pin th
 complete -c lineaged -l include-cgroup -r -a '(__fish_complete_directories)' -d 'Record only this cgroup subtree'
 complete -c lineaged -l exclude-cgroup -r -a '(__fish_complete_directories)' -d 'Do not record this cgroup subtree'
 complete -c lineaged -l check -d 'Say what this kernel and these permissions allow'
+complete -c lineaged -l dump-config -a 'defaults effective' -d 'Show the configuration'
 complete -c lineaged -l version -d 'Show the version'
 complete -c lineaged -l help -d 'Show help'

@@ -9,5 +9,6 @@ _arguments -S \
 	'*--include-cgroup=[record only this cgroup subtree]:cgroup:_directories -W /sys/fs/cgroup' \
 	'*--exclude-cgroup=[do not record this cgroup subtree]:cgroup:_directories -W /sys/fs/cgroup' \
 	'(- *)--check[say what this kernel and these permissions allow]' \
+	'(- *)--dump-config=-[show the configuration]::what:(defaults effective)' \
 	'(- *)--version[show the version]' \
 	'(- *)--help[show help]'
