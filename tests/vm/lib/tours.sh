@@ -28,3 +28,12 @@ tours_guests() { cut -d'|' -f1 <<<"$1" | awk '!seen[$0]++'; }
 
 # tours_scenarios LINES: what is in them, each once.
 tours_scenarios() { cut -d'|' -f3 <<<"$1" | tr ' ' '\n' | sed 's/\.[0-9]*$//' | awk 'NF && !seen[$0]++'; }
+
+# tours_left_out VM: parts of scenarios that no guest of the file "tours" runs, and that are not for being named only.
+tours_left_out()
+{
+	local file
+	for file in "$1"/scenario/*.sh; do
+		[ "$(tours_header "$file" vm-default yes)" = no ] || tours_lines "$1" "$(basename "$file" .sh)"
+	done | cut -d'|' -f3 | sort | comm -23 - <(tours_lines "$1" | cut -d'|' -f3 | tr ' ' '\n' | sort) | tr '\n' ' '
+}

@@ -58,4 +58,5 @@ container()
 	check "$1-containerd-runs" containerd_run "ctr$1" "attack-$1" || return 0
 	check "$1-containerd-settles" settle
 	check "$1-containerd-attack" attack_recorded "attack-$1" "ctr$1"
+	check "$1-containerd-tree" tree_names "attack-$1" "ctr$1" "ctr$1"
 }

@@ -45,7 +45,7 @@ boot_1()
 	equal restarts-are-told "$(runs 'handed over')" $((handed_over + 3))
 	equal killed-runs-are-told "$(runs killed)" $((killed + 3))
 	check no-program-is-left-over wait_for 60 sh -c "[ \"\$(bpftool prog list | grep -c 'name lineage_exec ')\" = 1 ]"
-	check watchdog-was-it sh -c 'journalctl -u lineaged --no-pager | grep -qi watchdog'
+	check watchdog-was-it sh -c 'journalctl -u lineaged --no-pager | grep -q "Watchdog timeout"'
 	keep_database restart
 	rm /etc/systemd/system/lineaged.service.d/vm.conf
 	systemctl daemon-reload

@@ -47,6 +47,7 @@ readers()
 	refused member-cannot-append runuser -u vm-reader -- sh -c "echo x >>$LINEAGE_DB"
 	refused member-cannot-create runuser -u vm-reader -- touch /var/lib/lineaged/other
 	refused member-cannot-remove runuser -u vm-reader -- rm -f "$LINEAGE_DB-shm"
+	check stranger-is-somebody runuser -u vm-stranger -- true
 	refused stranger-cannot-read runuser -u vm-stranger -- cat "$LINEAGE_DB"
 	refused stranger-cannot-list runuser -u vm-stranger -- ls /var/lib/lineaged
 	refused stranger-cannot-query runuser -u vm-stranger -- lineage-query window --since -1h
@@ -69,7 +70,7 @@ confinement()
 	score=$(systemd-analyze security --no-pager lineaged.service | sed -n 's/.*exposure level for.*: \([0-9.]*\).*/\1/p')
 	note "systemd-analyze security: $score"
 	at_most security-score "$(tr -d . <<<"${score:-9.9}")" 15
-	equal no-network "$(nsenter -t "$pid" -n ip -o link | grep -cv ' lo:')" 0
+	equal no-network "$(nsenter -t "$pid" -n ip -o link | awk '{ print $2 }' | tr '\n' ' ')" "lo: "
 	# Directories that it could write to, in its own view of the file system: its three, and what is private
 	# to it. Below /sys/fs/bpf only a capability leads, which find is not given here.
 	equal write-paths "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
