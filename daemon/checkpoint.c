@@ -239,8 +239,10 @@ static void look(struct worker *w)
 static int wait_ms(struct worker *w)
 {
 	uint64_t ns = w->c->options.sync_interval_ns;
+	bool is_long = w->seen_pages > WORTHWHILE_PAGES || w->seen_pages >= mark_pages(w->c);
 
-	if (rest(w) > 0 && ns > LOOK_NS)
+	/* A short one is left as it is, and needs no look. */
+	if (is_long && rest(w) > 0 && ns > LOOK_NS)
 		ns = LOOK_NS;
 	return (int)(ns / NS_PER_MS);
 }

@@ -377,7 +377,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *userdata)
 	recorder_free_cache(&d->recorder);
 	upkeep_tick(&d->upkeep);
 	/* Limits of time pass while nothing happens. */
-	if (!d->retry_ns && upkeep_run(&d->upkeep, 0, true))
+	if (!d->retry_ns && upkeep_idle(&d->upkeep))
 		arm(d->drain_timer, UPKEEP_PAUSE_NS);
 	overflow_trim(&d->recorder.overflow);
 	if (!d->storms)

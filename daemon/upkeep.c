@@ -8,6 +8,8 @@
 #define NS_PER_S 1000000000ULL
 /* Conditions that last are said again so often. */
 #define REPEAT_NS (3600 * NS_PER_S)
+/* How often the limits are looked at where nothing is recorded: others may fill the disk. */
+#define IDLE_LOOK_NS (5 * NS_PER_S)
 
 void upkeep_init(struct upkeep *u, const struct config *config, struct recorder *recorder,
 		 struct checkpoint *checkpoint)
@@ -95,6 +97,19 @@ bool upkeep_run(struct upkeep *u, uint64_t spent_ns, bool idle)
 	set_batch(u);
 	say_state(u);
 	return r > 0;
+}
+
+bool upkeep_idle(struct upkeep *u)
+{
+	uint64_t now = clock_monotonic_ns();
+	uint64_t produced = u->retains ? ring_produced(&u->recorder->ring) : 0;
+
+	if (produced == u->looked_produced && !u->more && now - u->looked_ns < IDLE_LOOK_NS)
+		return false;
+	u->looked_produced = produced;
+	u->looked_ns = now;
+	u->more = upkeep_run(u, 0, true);
+	return u->more;
 }
 
 void upkeep_refused(struct upkeep *u, const char *why)

@@ -28,6 +28,8 @@ struct upkeep {
 	struct log_condition stuck, held, unwritten;
 	char refused[128]; /* why the database takes nothing; "": it does */
 	uint64_t refused_boot_ns;
+	uint64_t looked_ns, looked_produced; /* by upkeep_idle(); position of the ring */
+	bool more;
 };
 
 /* Once. recorder and checkpoint are the daemon's; neither needs to be open. */
@@ -46,6 +48,9 @@ void upkeep_stop(struct upkeep *u);
  * is more to do, call again in UPKEEP_PAUSE_NS.
  */
 bool upkeep_run(struct upkeep *u, uint64_t spent_ns, bool idle);
+
+/* Once per second: limits of time pass while nothing happens. True: as upkeep_run(). */
+bool upkeep_idle(struct upkeep *u);
 
 /* The database is above its limit: after each batch, retention should have its turn. */
 bool upkeep_is_urgent(const struct upkeep *u);
