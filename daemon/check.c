@@ -278,7 +278,10 @@ static void check_cgroups(struct check *check)
 		check_say(check, CHECK_WARNING, "mount /proc", "cgroups: %s", strerror(-r));
 		return;
 	}
-	if (h->layout == CGROUP_LAYOUT_V2)
+	if (h->layout == CGROUP_LAYOUT_V1 && !h->v1_id)
+		check_say(check, CHECK_WARNING, "mount cgroup2 at /sys/fs/cgroup",
+			  "cgroups: v1 only, of which none tells of containers");
+	else if (h->layout == CGROUP_LAYOUT_V2 || (h->layout == CGROUP_LAYOUT_HYBRID && !h->v1_id))
 		check_say(check, CHECK_OK, NULL, "cgroups: cgroup2 at %s", h->unified.point);
 	else if (h->layout == CGROUP_LAYOUT_HYBRID)
 		check_say(check, CHECK_OK, NULL,

@@ -287,7 +287,20 @@ START_TEST(test_cgroups)
 		"cgroup first, or leave it out");
 	ck_line("missing  ExcludeCgroup=/tmp: not a cgroup of cgroup2  -  give the path in the "
 		"cgroup2 hierarchy");
+	/* What some network tools mount beside cgroup2, and nothing else of v1. */
+	put("proc/cgroup", "3:net_cls:/\n0::/\n");
+	run(0);
+	ck_line(line);
+	put("proc/cgroup", "8:pids:/\n3:net_cls:/\n0::/\n");
+	run(0);
+	ck_assert_ptr_nonnull(
+		strstr(output, ", and v1, of which pids (hierarchy 8) is recorded\n"));
 	put("proc/mountinfo", "");
+	put("proc/cgroup", "3:net_cls:/\n");
+	run(0);
+	ck_line("warning  cgroups: v1 only, of which none tells of containers  -  mount cgroup2 "
+		"at /sys/fs/cgroup");
+	put("proc/cgroup", "0::/\n");
 	run(0);
 	ck_line("warning  cgroups: none mounted, so containers are not recognised  -  mount "
 		"cgroup2 "
