@@ -65,6 +65,8 @@ boot_2()
 		AND CAST(substr(args, instr(args, 'cut-') + 4) AS INTEGER) < $safe_n"
 	check nothing-twice sql_is 0 "SELECT count(*) FROM (SELECT 1 FROM process
 		WHERE args LIKE '%\"cut-%' GROUP BY args HAVING count(*) > 1)"
+	note "the gap begins $(sql "SELECT printf('%.1f', ($last_ns - from_unix_ns) / 1e9) FROM gap
+		WHERE boot_id = '$old' AND cause = 'unclean_end'") s before the last that was made, SyncIntervalSec=$INTERVAL"
 	# Until when the record is whole cannot be known exactly; that it ends there must be told.
 	check end-is-a-gap sql_is 1 "SELECT count(*) FROM gap WHERE boot_id = '$old' AND lost IS NULL AND from_unix_ns >
 		(SELECT min(started_unix_ns) FROM recorder WHERE boot_id = '$old')"
