@@ -388,7 +388,7 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
 /* One piece more, of a log that is shorter than it may become. False: enough, or no room for it. */
 static bool reserve(const struct checkpoint_options *options)
 {
-	static const char zeros[RESERVE_BYTES];
+	static char zeros[RESERVE_BYTES]; /* not const: that would lie in the file, and be read */
 	CLEANUP_CLOSE int fd = open_wal(options->database);
 	struct statvfs fs;
 	struct stat st;

@@ -11,11 +11,11 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
-#include <openssl/evp.h>
 
 #include "daemon/config_file.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_value.h"
+#include "daemon/sha256.h"
 #include "schema/cleanup.h"
 #include "schema/schema.h"
 
@@ -354,8 +354,6 @@ uint64_t config_keep_free(const struct config *config, uint64_t filesystem_bytes
 int config_hash(const struct config *config, char ret_hash[CONFIG_HASH_SIZE])
 {
 	CLEANUP_FREE char *text = NULL;
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
@@ -364,9 +362,6 @@ int config_hash(const struct config *config, char ret_hash[CONFIG_HASH_SIZE])
 	config_print(out, config);
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	if (EVP_Digest(text, size, digest, &length, EVP_sha256(), NULL) != 1)
-		return -ENOMEM;
-	for (unsigned i = 0; i < length && 2 * i + 2 < CONFIG_HASH_SIZE; i++)
-		sprintf(ret_hash + (size_t)2 * i, "%02x", digest[i]);
+	sha256_hex(text, size, ret_hash);
 	return 0;
 }

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/sha256.h"
+
 enum config_where { CONFIG_WHERE_ALL, CONFIG_WHERE_HOST, CONFIG_WHERE_CONTAINERS };
 
 enum config_exec_failures {
@@ -90,7 +92,7 @@ void config_free(struct config *config);
 uint64_t config_keep_free(const struct config *config, uint64_t filesystem_bytes);
 
 /* Hexadecimal SHA-256 and its NUL. */
-#define CONFIG_HASH_SIZE 65
+#define CONFIG_HASH_SIZE SHA256_HEX_SIZE
 
 /* Over every effective value in its canonical form: two runs with one hash recorded alike. */
 int config_hash(const struct config *config, char ret_hash[CONFIG_HASH_SIZE]);

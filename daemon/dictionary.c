@@ -72,11 +72,15 @@ void dictionary_add(struct dictionary *d, struct dictionary_hash hash, int64_t i
 	memmove(&b->id[1], &b->id[0], sizeof(b->id) - sizeof(b->id[0]));
 	b->hash[0] = hash;
 	b->id[0] = id;
+	d->filled = true;
 }
 
 void dictionary_forget(struct dictionary *d)
 {
-	memset(d->buckets, 0, (d->mask + 1) * sizeof(*d->buckets));
+	/* Pages that were never written take no memory. */
+	if (d->filled)
+		memset(d->buckets, 0, (d->mask + 1) * sizeof(*d->buckets));
+	d->filled = false;
 }
 
 void dictionary_forget_others(struct dictionary *d, struct idset *kept, int64_t below)

@@ -9,6 +9,7 @@
 #ifndef LINEAGED_DICTIONARY_H
 #define LINEAGED_DICTIONARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct idset;
 struct dictionary {
 	struct dictionary_bucket *buckets;
 	size_t mask;
+	bool filled;
 	struct idset *found; /* NULL, or where ids that are found are noted: see retain.h */
 	uint64_t hits, misses;
 };

@@ -3,6 +3,7 @@
  * lineaged: arguments, configuration, exit status. Everything else is daemon.c's.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -64,12 +65,19 @@ static int act(const struct options *options)
 	}
 }
 
+/*
+ * Large blocks have pages of their own, which cost nothing until they are used: most of the tables
+ * never are. glibc would move them to the heap once a large one has been freed, as libbpf does.
+ */
+#define LARGE_BLOCK_BYTES 65536
+
 int main(int argc, char *argv[])
 {
 	struct options options;
 	int status = OPTIONS_EXIT_USAGE;
 	int r;
 
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	log_open(STDERR_FILENO, getenv("JOURNAL_STREAM"));
 	r = options_parse(&options, argc, argv);
 	if (options.debug)

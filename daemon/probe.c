@@ -282,13 +282,8 @@ static uint64_t programs_hash(const struct probe *probe, const struct probe_opti
 				    (uint64_t)options->v1_hierarchy,
 				    LINEAGE_ABI_VERSION,
 				    attached(probe)};
-	size_t size;
-	const void *elf = lineage_v3__elf_bytes(&size);
-	uint64_t hash = XXH3_64bits_withSeed(numbers, sizeof(numbers), 0);
 
-	hash = XXH3_64bits_withSeed(elf, size, hash);
-	elf = lineage_v2__elf_bytes(&size);
-	return XXH3_64bits_withSeed(elf, size, hash);
+	return probe_objects_hash(XXH3_64bits_withSeed(numbers, sizeof(numbers), 0));
 }
 
 /* The layouts whose records this build can read: those that differ from its own in nothing yet. */

@@ -27,4 +27,7 @@ int probe_load(struct probe_opened *o, const struct probe_options *options,
 	       struct probe_problem *problem);
 void probe_unload(struct probe_opened *o);
 
+/* Of both objects; and lets go of their pages, which only loading reads again. */
+uint64_t probe_objects_hash(uint64_t seed);
+
 #endif

@@ -14,13 +14,14 @@
 /* For how long, and how many of them at most, ended processes are held with all that is known: a
  * record of theirs may cross on another CPU. Later ones are read back. */
 #define ENDED_NS  (1ULL * 1000 * 1000 * 1000)
-#define ENDED_MAX 4096
+#define ENDED_MAX 1024
 /* Entries of process_cache freed at once, and how often in a row at most: a storm ends 100 000
  * processes a second. */
 #define FREE_MAX   1024
 #define FREE_TIMES 32
-/* Memory is given back to the system once so many processes have gone since the last time. */
-#define TRIM_AFTER 100000
+/* Memory is given back to the system when so many processes were held and three of four have gone.
+ */
+#define TRIM_AFTER 2048
 
 static int open_ring(struct recorder *r)
 {
@@ -289,14 +290,17 @@ static uint32_t free_cache(struct recorder *r, uint64_t now)
 
 void recorder_free_cache(struct recorder *r)
 {
+	size_t held = r->book.living_count + r->book.ended_count;
 	uint64_t now = clock_boot_ns();
 
 	for (int i = 0; i < FREE_TIMES && free_cache(r, now) == FREE_MAX; i++)
 		;
-	if (r->counters.cache_freed - r->trimmed > TRIM_AFTER &&
-	    r->book.living_count + r->book.ended_count < TRIM_AFTER / 4) {
+	if (held > r->most_held)
+		r->most_held = held;
+	held = r->book.living_count + r->book.ended_count;
+	if (r->most_held > TRIM_AFTER && held < r->most_held / 4) {
 		malloc_trim(0);
-		r->trimmed = r->counters.cache_freed;
+		r->most_held = held;
 	}
 }
 

@@ -92,7 +92,7 @@ struct recorder {
 	uint32_t missed_program; /* 0: to be read from the database */
 	uint64_t ends_lost;	 /* events that may have been ends, as of the last look for these */
 	uint64_t ends_boot_ns;
-	uint64_t trimmed;	/* cache_freed when memory was last given back */
+	size_t most_held;	/* processes, since memory was last given back */
 	uint64_t alive_boot_ns; /* when a sign of life was last written */
 	uint64_t read_boot_ns;	/* all that happened before has been read: what that sign says */
 };

@@ -117,7 +117,7 @@ int store_open(struct store *store, const char *path)
 		sqlite3_busy_timeout(store->db, BUSY_MS);
 	sqlite3_wal_hook(store->db, note_log, store);
 	/* synchronous=NORMAL as it was opened: no commit waits for the disk, see checkpoint.h. */
-	r = schema_exec(store->db, "PRAGMA cache_size = -4096");
+	r = schema_exec(store->db, "PRAGMA cache_size = -2048");
 	for (int i = 0; r == 0 && i < STORE_STMTS; i++)
 		r = schema_error(sqlite3_prepare_v3(
 			store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->stmts[i], NULL));
