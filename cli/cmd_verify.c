@@ -91,7 +91,7 @@ static int verify_one(struct verify_output *o, struct query *q, int64_t *problem
 		json_array_begin(&o->json, "problems");
 	}
 	r = query_verify(q, false, &report);
-	if (o->progress)
+	if (o->progress && session_is_slow(o->session))
 		fputs("\r\033[K", stderr);
 	if (r == 0 && o->as_json)
 		write_json(o, q, &report);

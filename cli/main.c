@@ -115,7 +115,7 @@ static void help_status(FILE *out)
 	      "  0  found\n"
 	      "  1  nothing matched\n"
 	      "  2  wrong usage\n"
-	      "  3  the database cannot be read\n"
+	      "  3  the database cannot be read, or the answer not be written\n"
 	      "  4  found, but the answer may be incomplete (only with --strict)\n",
 	      out);
 }

@@ -16,7 +16,7 @@ import tempfile
 import database
 
 QUERY = sys.argv[1]
-SMALL, LARGE = 100_000, 300_000
+SMALL, LARGE = 60_000, 200_000
 # What an answer may hold at one time, whatever the database: LARGE at once would be more than twice that.
 PEAK_MIB = 96
 checks = 0
@@ -103,7 +103,7 @@ def as_text(path):
     text = ask("window", "--db", path, "--boot", "0", "--no-fold")
     expect("the same question, the same bytes", text == ask("window", "--db", path, "--boot", "0", "--no-fold"))
     parts = re.findall(r"^Part (\d+)", text, re.M)
-    expect("parts are counted", parts == [str(i + 1) for i in range(len(parts))] and len(parts) > 4)
+    expect("parts are counted", parts == [str(i + 1) for i in range(len(parts))] and len(parts) > 2)
     expect("each has a heading", len(re.findall(r"^START ", text, re.M)) == len(parts))
     last = text.splitlines()[-1]
     expect("what may be missing comes once, at the end", text.count("incomplete:") == 1 and "may miss" in last)
@@ -112,7 +112,7 @@ def as_text(path):
                                          " AND (end_unix_ns IS NULL OR end_unix_ns >= from_unix_ns)) FROM gap")]
     expect(f"gaps know whom they touch: {touched}, {lived}", touched == lived)
     few = ask("window", "--db", path, "--boot", "0", "--exe", "/tmp/build/tool-7")
-    expect("few that match are one tree", not re.search("^Part", few, re.M) and few.count("tool-7") > 50)
+    expect("few that match are one tree", not re.search("^Part", few, re.M) and few.count("tool-7") > 20)
 
 
 def several(path, other):

@@ -500,6 +500,43 @@ START_TEST(terminal_width)
 }
 END_TEST
 
+/* Every verb on a terminal of the usual width: no line is broken, and a list shows what ran. */
+START_TEST(terminal_verbs)
+{
+	static const char *const asked[] = {
+		"tree 200 --short",
+		"window --boot 0",
+		"search",
+		"search -o table",
+		"show 300",
+		"why 300",
+		"stats",
+		"boots",
+		"status",
+		"diff --since 2026-11-20 --until 2026-11-21",
+		"search --exe /no/such",
+	};
+
+	fixture_small(&fixture);
+	setenv("NO_COLOR", "1", 1);
+	setenv("PAGER", "cat", 1);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		run_on_terminal(80, asked[i]);
+		ck_assert_str_ne(output, "");
+		if (strcmp(asked[i], "search --exe /no/such") == 0)
+			ck_assert_ptr_nonnull(strstr(output, "nothing matched"));
+		for (char *line = strtok(output, "\r\n"); line; line = strtok(NULL, "\r\n"))
+			ck_assert_msg(escape_width(line, strlen(line)) <= 80, "%s: %s", asked[i],
+				      line);
+	}
+	run_on_terminal(80, "search --uid 1000 --no-pager");
+	for (char *line = strtok(output, "\r\n"); line; line = strtok(NULL, "\r\n"))
+		ck_assert_msg(!strstr(line, "[uid 1000] /"), "%s", line);
+	run_on_terminal(132, "search --uid 1000 --no-pager");
+	ck_assert_ptr_nonnull(strstr(output, "[uid 1000] /"));
+}
+END_TEST
+
 START_TEST(terminal_color)
 {
 	fixture_small(&fixture);
@@ -560,6 +597,7 @@ int main(void)
 	tcase_add_test(tcase, json_reads_back);
 	tcase_add_test(tcase, ndjson_reads_back);
 	tcase_add_loop_test(tcase, terminal_width, 0, 3);
+	tcase_add_test(tcase, terminal_verbs);
 	tcase_add_test(tcase, terminal_color);
 	tcase_add_test(tcase, leaves_the_file_alone);
 	suite_add_tcase(suite, tcase);
