@@ -251,7 +251,8 @@ static int tell_events(struct follow *f)
 	size_t i;
 	int r = 0;
 
-	qsort(f->events, f->event_count, sizeof(*f->events), compare_events);
+	if (f->event_count)
+		qsort(f->events, f->event_count, sizeof(*f->events), compare_events);
 	for (i = 0; i < f->event_count && !enough(f); i++) {
 		const struct event *e = &f->events[i];
 
