@@ -23,8 +23,39 @@
 const volatile bool may_probe_kernel = true;
 /* Set by the loader: sched_process_exit says itself whether the process ends (since 6.17). */
 const volatile bool has_group_dead = false;
+/* Set by the loader: tracepoints leave preemption on (since 6.19), in a kernel that preempts
+ * itself. */
+const volatile bool may_be_preempted = true;
 /* Set by the loader from the kernel's enum cgroup_subsys_id; -1: no v1 hierarchy to look at. */
 const volatile int v1_subsys = -1;
+
+#if LINEAGE_V3
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+static __always_inline bool has_preempt_calls(void)
+{
+	return may_be_preempted && bpf_preempt_disable && bpf_preempt_enable;
+}
+
+/*
+ * Runs a program's body without being preempted, where the kernel lets it (since 6.10): whoever
+ * came in between on this CPU would find the program under way and be left out. See "Spare
+ * programs" in README.md.
+ */
+#define IN_ONE_GO(body)                        \
+	({                                     \
+		int result_;                   \
+		if (has_preempt_calls())       \
+			bpf_preempt_disable(); \
+		result_ = (body);              \
+		if (has_preempt_calls())       \
+			bpf_preempt_enable();  \
+		result_;                       \
+	})
+#else
+#define IN_ONE_GO(body) (body)
+#endif
 
 #if LINEAGE_V3
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;

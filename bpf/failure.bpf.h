@@ -340,7 +340,7 @@ static __noinline int failed_call(const struct pt_regs *regs, __u32 error)
 	struct failure_plan plan = {.error = error};
 	__u64 task = bpf_get_current_task();
 
-	return exec_call(&plan.call, regs, task) ? failure_send(&plan, task) : 0;
+	return exec_call(&plan.call, regs, task) ? IN_ONE_GO(failure_send(&plan, task)) : 0;
 }
 
 /* All system calls of the node come here, so nearly all must leave at once. */
@@ -352,15 +352,15 @@ int BPF_PROG(failed_any, struct pt_regs *regs, long result)
 	return failed_call(regs, -result);
 }
 
-#define FAILURE_PROGRAM(program, function, call_of, compat)            \
-	SEC("?fexit/" function)                                        \
-	int BPF_PROG(program, const struct pt_regs *regs, long result) \
-	{                                                              \
-		if (!is_failure(result))                               \
-			return 0;                                      \
-		struct failure_plan plan = {.error = -result};         \
-		call_of(&plan.call, regs, compat);                     \
-		return failure_send(&plan, bpf_get_current_task());    \
+#define FAILURE_PROGRAM(program, function, call_of, compat)                    \
+	SEC("?fexit/" function)                                                \
+	int BPF_PROG(program, const struct pt_regs *regs, long result)         \
+	{                                                                      \
+		if (!is_failure(result))                                       \
+			return 0;                                              \
+		struct failure_plan plan = {.error = -result};                 \
+		call_of(&plan.call, regs, compat);                             \
+		return IN_ONE_GO(failure_send(&plan, bpf_get_current_task())); \
 	}
 
 FAILURE_PROGRAM(failed_execve, SYSCALL_FUNCTION("execve"), execve_call, false)

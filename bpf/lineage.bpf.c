@@ -93,8 +93,8 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lineage_fork, struct task_struct *creator, struct task_struct *child)
 {
-	return fork_event(UNTRUSTED(struct task_struct, creator),
-			  UNTRUSTED(struct task_struct, child), false);
+	return IN_ONE_GO(fork_event(UNTRUSTED(struct task_struct, creator),
+				    UNTRUSTED(struct task_struct, child), false));
 }
 
 /* What is known of an exec before its record is reserved. */
@@ -386,8 +386,8 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(lineage_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return exec_event(UNTRUSTED(struct task_struct, task), UNTRUSTED(struct linux_binprm, bprm),
-			  false);
+	return IN_ONE_GO(exec_event(UNTRUSTED(struct task_struct, task),
+				    UNTRUSTED(struct linux_binprm, bprm), false));
 }
 
 /* One of several threads that end at once: exactly one of them gets true. */
@@ -495,28 +495,28 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 SEC("tp_btf/sched_process_exit")
 int lineage_exit(unsigned long long *ctx)
 {
-	return exit_event(ctx, false);
+	return IN_ONE_GO(exit_event(ctx, false));
 }
 
 #if LINEAGE_V3
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(spare_fork, struct task_struct *creator, struct task_struct *child)
 {
-	return fork_event(UNTRUSTED(struct task_struct, creator),
-			  UNTRUSTED(struct task_struct, child), true);
+	return IN_ONE_GO(fork_event(UNTRUSTED(struct task_struct, creator),
+				    UNTRUSTED(struct task_struct, child), true));
 }
 
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(spare_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return exec_event(UNTRUSTED(struct task_struct, task), UNTRUSTED(struct linux_binprm, bprm),
-			  true);
+	return IN_ONE_GO(exec_event(UNTRUSTED(struct task_struct, task),
+				    UNTRUSTED(struct linux_binprm, bprm), true));
 }
 
 SEC("?tp_btf/sched_process_exit")
 int spare_exit(unsigned long long *ctx)
 {
-	return exit_event(ctx, true);
+	return IN_ONE_GO(exit_event(ctx, true));
 }
 #endif
 

@@ -82,6 +82,7 @@ static void explain_load(struct probe_problem *problem, int error)
 #define SET_FACTS(skel, facts, options)                                            \
 	do {                                                                       \
 		(skel)->rodata->has_group_dead = (facts)->group_dead;              \
+		(skel)->rodata->may_be_preempted = (facts)->preempts;              \
 		(skel)->rodata->may_probe_kernel = (facts)->may_probe_kernel;      \
 		(skel)->rodata->v1_subsys = (facts)->v1_subsys;                    \
 		(skel)->rodata->args_max = (options)->args_max;                    \
