@@ -4,9 +4,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -172,9 +172,10 @@ static uint64_t reaches_back(struct overflow *o, uint64_t position)
 static int open_descriptors(struct overflow *o)
 {
 	o->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	o->late = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	o->much = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return o->timer < 0 || o->wake < 0 || o->much < 0 ? -errno : 0;
+	return o->timer < 0 || o->late < 0 || o->wake < 0 || o->much < 0 ? -errno : 0;
 }
 
 int overflow_open(struct overflow *o, struct ring *ring, const struct overflow_options *options)
@@ -183,7 +184,7 @@ int overflow_open(struct overflow *o, struct ring *ring, const struct overflow_o
 	int r;
 
 	*o = (struct overflow){
-		.options = *options, .ring = ring, .timer = -1, .wake = -1, .much = -1};
+		.options = *options, .ring = ring, .timer = -1, .late = -1, .wake = -1, .much = -1};
 	for (size_t i = 0; i < OVERFLOW_SEGMENTS; i++)
 		o->segments[i].fd = -1;
 	o->most = (options->most_bytes + OVERFLOW_SEGMENT_BYTES - 1) / OVERFLOW_SEGMENT_BYTES;
@@ -226,6 +227,7 @@ void overflow_close(struct overflow *o)
 	ring_unmap(&o->out);
 	ring_unmap(&o->read);
 	cleanup_close(&o->timer);
+	cleanup_close(&o->late);
 	cleanup_close(&o->wake);
 	cleanup_close(&o->much);
 	pthread_mutex_destroy(&o->lock);
@@ -395,23 +397,70 @@ int overflow_read(struct overflow *o, uint64_t position, char *to, size_t size, 
 	return r;
 }
 
+static void set_timer(int timer, uint64_t in_ns, uint64_t then_ns)
+{
+	struct itimerspec t = {.it_value.tv_nsec = (long)in_ns,
+			       .it_interval.tv_nsec = (long)then_ns};
+
+	timerfd_settime(timer, 0, &t, NULL);
+}
+
+static bool has_expired(int timer)
+{
+	uint64_t times;
+
+	return read(timer, &times, sizeof(times)) == sizeof(times);
+}
+
+/*
+ * The programs wake the reader, and this thread with it. Where all processors are busy, the reader
+ * may have to wait for its turn: then as if it waited for the disk.
+ */
+static void look_after_reader(struct overflow *o, bool woken, uint64_t *consumed)
+{
+	if (woken) {
+		*consumed = ring_consumed(o->ring);
+		set_timer(o->late, OVERFLOW_AFTER_NS, 0);
+	} else if (ring_consumed(o->ring) == *consumed && ring_produced(o->ring) > *consumed) {
+		overflow_move(o);
+		*consumed = ring_consumed(o->ring);
+		set_timer(o->late, OVERFLOW_LOOK_NS, 0);
+	}
+}
+
+static int watch_all(struct overflow *o)
+{
+	const int fds[] = {o->timer, o->late, o->wake, o->ring->fd};
+	int all = epoll_create1(EPOLL_CLOEXEC);
+
+	for (size_t i = 0; all >= 0 && i < ARRAY_SIZE(fds); i++) {
+		struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.fd = fds[i]};
+
+		/* A ring that is a file, in tests, wakes nobody. */
+		epoll_ctl(all, EPOLL_CTL_ADD, fds[i], &e);
+	}
+	return all;
+}
+
 static void *thread_main(void *argument)
 {
 	struct overflow *o = argument;
-	struct pollfd fds[] = {{.fd = o->timer, .events = POLLIN},
-			       {.fd = o->wake, .events = POLLIN}};
+	CLEANUP_CLOSE int all = watch_all(o);
+	struct epoll_event e;
+	uint64_t consumed = 0;
 
 	/* It does little, and that must not wait for those that fill the ring. Where this is
 	 * forbidden, it waits its turn. */
 	setpriority(PRIO_PROCESS, 0, OVERFLOW_NICE);
-	while (!atomic_load(&o->stop)) {
-		uint64_t expired;
-
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			break;
-		if (fds[0].revents & POLLIN &&
-		    read(o->timer, &expired, sizeof(expired)) == sizeof(expired))
+	while (all >= 0 && !atomic_load(&o->stop)) {
+		if (epoll_wait(all, &e, 1, -1) < 1)
+			continue;
+		if (e.data.fd == o->timer && has_expired(o->timer))
 			overflow_move(o);
+		else if (e.data.fd == o->ring->fd)
+			look_after_reader(o, true, &consumed);
+		else if (e.data.fd == o->late && has_expired(o->late))
+			look_after_reader(o, false, &consumed);
 	}
 	return NULL;
 }
@@ -429,10 +478,7 @@ int overflow_start(struct overflow *o)
 
 static void arm(struct overflow *o, uint64_t in_ns)
 {
-	struct itimerspec t = {.it_value.tv_nsec = (long)in_ns,
-			       .it_interval.tv_nsec = in_ns ? (long)OVERFLOW_LOOK_NS : 0};
-
-	timerfd_settime(o->timer, 0, &t, NULL);
+	set_timer(o->timer, in_ns, in_ns ? OVERFLOW_LOOK_NS : 0);
 }
 
 void overflow_watch(struct overflow *o)

@@ -57,6 +57,7 @@ struct overflow {
 	pthread_t thread;
 	bool running;
 	int timer, wake;
+	int late; /* timerfd of the thread: the reader has been woken and does not come */
 	int much; /* eventfd: OVERFLOW_MUCH_BYTES are waiting */
 	atomic_bool stop;
 	bool watched; /* the reader's */
