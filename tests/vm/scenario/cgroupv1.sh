@@ -55,6 +55,16 @@ works()
 
 container()
 {
+	local id
+	if id=$(podman_run "pod$1" "first-$1" "second-$1"); then
+		ok "$1-podman-runs"
+		check "$1-podman-settles" settle
+		check "$1-podman-first-life" attack_recorded "first-$1" "$id"
+		check "$1-podman-second-life" attack_recorded "second-$1" "$id"
+		check "$1-podman-tree" tree_names "first-$1" "pod$1" "$id"
+	else
+		not_ok "$1-podman-runs" "$(podman ps -a 2>&1 | tail -n 3)"
+	fi
 	check "$1-containerd-runs" containerd_run "ctr$1" "attack-$1" || return 0
 	check "$1-containerd-settles" settle
 	check "$1-containerd-attack" attack_recorded "attack-$1" "ctr$1"
