@@ -192,8 +192,9 @@ const struct command cmd_search = {
 	.summary = "every process that matches, one line each",
 	.help = "Finds processes by pid, name, executable, command line, user, terminal, "
 		"container,\n"
-		"exit and more; earlier images of a process count too. Different options must all\n"
-		"hold; of one given several times, any. With -n the newest N.\n",
+		"exit and more; earlier images of a process count too, each with who ran it.\n"
+		"Different options must all hold; of one given several times, any. With -n the\n"
+		"newest N.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_TIME | FLAGS_SELECT | FLAGS_LIMIT,
 	.run = run,
 };

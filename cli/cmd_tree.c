@@ -151,7 +151,11 @@ static int build(struct tree *t)
 	r = forest_build(&t->shown, by_reaper ? moment_reaper : NULL, &t->moment, &t->forest);
 	for (size_t i = 0; flags->at && i < t->shown.count; i++)
 		moment_set_image(&t->moment, t->shown.item[i]);
-	if (r == 0 && t->writer.ops->folds && !flags->no_fold && !flags->line)
+	if (r < 0 || !t->writer.ops->folds || flags->no_fold || flags->line)
+		return r;
+	if (flags->failed)
+		r = gather_failed_shapes(&t->shown);
+	if (r == 0)
 		r = forest_fold(&t->forest);
 	return r;
 }

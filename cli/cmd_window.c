@@ -168,11 +168,15 @@ static void count_new(struct window *w, struct process_list *list)
 static int write_forest(struct window *w, struct process_list *list)
 {
 	const struct writer_ops *ops = w->writer.ops;
+	/* Without a part of its own, what is folded here could not be the parent of what comes. */
+	bool folds = ops->folds && !w->session->flags.no_fold && (ops->part || !w->answer.part);
 	int r;
 
 	process_list_sort(list);
 	r = forest_build(list, NULL, NULL, &w->forest);
-	if (r == 0 && ops->folds && !w->session->flags.no_fold)
+	if (r == 0 && folds && w->session->flags.failed)
+		r = gather_failed_shapes(list);
+	if (r == 0 && folds)
 		r = forest_fold(&w->forest);
 	session_end_progress(w->session);
 	if (r == 0)

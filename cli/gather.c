@@ -134,6 +134,28 @@ int gather_details(struct query *q, struct process_list *list)
 	return r < 0 ? r : query_load_pruned(q, list);
 }
 
+int gather_failed_shapes(struct process_list *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		struct process *p = list->item[i];
+		struct exec_failure *failures;
+		uint64_t shape = 0;
+		size_t count;
+
+		r = query_failures_of(p->db, p, &failures, &count);
+		for (size_t k = 0; r == 0 && k < count; k++) {
+			const uint64_t seen[] = {shape, (uint64_t)failures[k].error,
+						 (uint64_t)(uintptr_t)failures[k].image};
+
+			shape = text_hash((const char *)seen, sizeof(seen));
+		}
+		p->failed_shape = shape;
+	}
+	return r;
+}
+
 int gather_range(const struct session *s, struct query *q, const struct boot_range *range,
 		 struct process_list *list)
 {

@@ -30,5 +30,7 @@ int gather_each(struct session *session, struct selection *selection, struct que
 		void *userdata);
 /* Earlier images and pruned children of everything on the list. */
 int gather_details(struct query *query, struct process_list *list);
+/* Where failed execs are shown: who failed otherwise does not look the same. */
+int gather_failed_shapes(struct process_list *list);
 
 #endif

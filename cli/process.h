@@ -85,7 +85,7 @@ struct context {
 struct image {
 	int64_t id;
 	const struct text *exe;
-	const struct text *filename;	/* only with QUERY_DETAIL_FULL */
+	const struct text *filename;	/* only with QUERY_DETAIL_FULL, or where exe is NULL */
 	const struct text *interpreter; /* only with QUERY_DETAIL_FULL */
 	const char *comm;
 	const char *args; /* with SCHEMA_ARGS_SEPARATOR between them; NULL: unknown */
@@ -132,6 +132,7 @@ struct process {
 	struct exec *execs; /* all that are known, oldest first; empty: never called exec */
 	size_t exec_count;
 	int64_t pruned_children; /* removed by retention */
+	uint64_t failed_shape;	 /* of its failed execs, where they are shown; else 0 */
 	bool selected;		 /* answers the question itself; false: shown as context */
 	bool told;		 /* as context: in an earlier part of the answer already */
 };

@@ -108,6 +108,7 @@ void query_progress(struct query *query, int64_t done, int64_t total);
 struct row_keys {
 	int boot; /* its number */
 	int64_t id, pid;
+	int64_t birth_context;
 	int64_t context, comm, image; /* ids; the latest */
 	int64_t life_ns, status;      /* life_ns UNKNOWN: not ended */
 };
@@ -117,6 +118,15 @@ void query_on_row(struct query *query, int (*fn)(const struct row_keys *keys, vo
 		  void *userdata);
 /* 0: it has no images before its latest, 1: it may; asked of many neighbours at little cost. */
 int query_has_earlier(struct query *query, int64_t process_id);
+/*
+ * For query_on_row(): the images before the latest of the processes with these ids; of keys only
+ * id, context (UNKNOWN: as at birth), comm and image are set.
+ */
+int query_each_earlier(struct query *query, int64_t first_id, int64_t last_id,
+		       int (*fn)(const struct row_keys *keys, void *userdata), void *userdata);
+/* And which of them had an exec that failed; only id is set. */
+int query_each_failed(struct query *query, int64_t first_id, int64_t last_id,
+		      int (*fn)(const struct row_keys *keys, void *userdata), void *userdata);
 /* For query_on_row(): what lasts only until the next call. */
 int query_peek_context(struct query *query, int64_t id, const struct context **ret_context);
 /* The image without its arguments; ret_args as stored, or NULL where query_image() has to tell. */

@@ -81,7 +81,10 @@ static int fill_program(struct query *q, sqlite3_stmt *stmt, struct image *progr
 	program->inode = column_int(stmt, 6);
 	sqlite3_reset(stmt);
 	r = query_text(q, exe, &program->exe);
-	if (r < 0 || q->detail != QUERY_DETAIL_FULL)
+	/* An exec that failed has a name that was asked for, and no file. */
+	if (exe == UNKNOWN && program->inode == 0)
+		program->dev = program->inode = UNKNOWN;
+	if (r < 0 || (q->detail != QUERY_DETAIL_FULL && program->exe))
 		return r;
 	r = query_text(q, filename, &program->filename);
 	if (r < 0)

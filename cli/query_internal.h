@@ -30,9 +30,8 @@
 #define EXEC_COLUMNS "process_id,boot_ns,provenance,cpu,seq,context,parent_id,image,cwd,comm,pgid "
 
 /* A function of ours: query_on_row(). */
-#define QUERY_WANTED                                                                             \
-	"wanted(process_id,boot,pid,coalesce(nullif(exec_context,0),context),comm,image,status," \
-	"end_after_ns)"
+#define QUERY_WANTED \
+	"wanted(process_id,boot,pid,context,exec_context,comm,image,status,end_after_ns)"
 
 /* Its JSON as words, each ended by NUL; NULL: there are none. */
 #define QUERY_ARGV_WORDS "(SELECT group_concat(value||char(0),'') FROM json_each(argv.args))"
@@ -131,6 +130,10 @@
 			    " ORDER BY process_id DESC")                                           \
 	X(EARLIER, "SELECT process_id FROM exec_row INDEXED BY exec_process "                      \
 		   "WHERE process_id>=?1 AND process_id<=?2")                                      \
+	X(EARLIER_KEYS, "SELECT process_id,nullif(context,0),comm,image FROM exec_row "            \
+			"INDEXED BY exec_process WHERE process_id>=?1 AND process_id<=?2")         \
+	X(FAILED_IDS, "SELECT process_id,NULL,NULL,NULL FROM exec_failure_row "                    \
+		      "INDEXED BY exec_failure_process WHERE process_id>=?1 AND process_id<=?2")   \
 	X(SCAN_DOWN, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id DESC")
 
 enum query_statement {

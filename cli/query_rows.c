@@ -19,15 +19,17 @@ static int64_t value_int(sqlite3_value *value)
 static void wanted(sqlite3_context *context, int count, sqlite3_value **v)
 {
 	struct query *q = sqlite3_user_data(context);
+	int64_t exec_context = sqlite3_value_int64(v[4]);
 	const struct row_keys keys = {
 		.id = sqlite3_value_int64(v[0]),
 		.boot = sqlite3_value_int(v[1]),
 		.pid = sqlite3_value_int64(v[2]),
-		.context = value_int(v[3]),
-		.comm = value_int(v[4]),
-		.image = value_int(v[5]),
-		.status = value_int(v[6]),
-		.life_ns = value_int(v[7]),
+		.birth_context = value_int(v[3]),
+		.context = exec_context ? exec_context : value_int(v[3]),
+		.comm = value_int(v[5]),
+		.image = value_int(v[6]),
+		.status = value_int(v[7]),
+		.life_ns = value_int(v[8]),
 	};
 	int r;
 
@@ -47,7 +49,7 @@ int query_define_wanted(struct query *q)
 	/* Not for views of a database that somebody sent. */
 	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
 
-	return query_step_error(q, sqlite3_create_function_v2(q->db, "wanted", 8, flags, q, wanted,
+	return query_step_error(q, sqlite3_create_function_v2(q->db, "wanted", 9, flags, q, wanted,
 							      NULL, NULL, NULL));
 }
 
@@ -92,6 +94,43 @@ int query_peek_image(struct query *q, int64_t id, const struct image **ret_progr
 	r = query_step_error(q, rc);
 	/* The statement stays where it is: its text is handed out. */
 	return r < 0 ? r : query_program(q, program, ret_program);
+}
+
+static int each_key(struct query *q, enum query_statement which, int64_t first_id, int64_t last_id,
+		    int (*fn)(const struct row_keys *keys, void *userdata), void *userdata)
+{
+	sqlite3_stmt *stmt;
+	int r, rc = SQLITE_DONE;
+
+	r = query_prepare(q, which, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, first_id);
+	sqlite3_bind_int64(stmt, 2, last_id);
+	while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const struct row_keys keys = {
+			.id = sqlite3_column_int64(stmt, 0),
+			.context = column_int(stmt, 1),
+			.comm = column_int(stmt, 2),
+			.image = column_int(stmt, 3),
+		};
+
+		r = fn(&keys, userdata);
+	}
+	sqlite3_reset(stmt);
+	return r < 0 ? r : query_step_error(q, rc);
+}
+
+int query_each_earlier(struct query *q, int64_t first_id, int64_t last_id,
+		       int (*fn)(const struct row_keys *keys, void *userdata), void *userdata)
+{
+	return each_key(q, QUERY_EARLIER_KEYS, first_id, last_id, fn, userdata);
+}
+
+int query_each_failed(struct query *q, int64_t first_id, int64_t last_id,
+		      int (*fn)(const struct row_keys *keys, void *userdata), void *userdata)
+{
+	return each_key(q, QUERY_FAILED_IDS, first_id, last_id, fn, userdata);
 }
 
 /* Bits for the processes of a zone; zones that were asked for lately. */

@@ -31,6 +31,7 @@ struct ecs {
 	const struct image *image;
 	const char *name; /* of the process at that moment */
 	const struct text *cwd;
+	const struct text *asked; /* of an exec that failed: what has no file of its own */
 };
 
 static void put_id(struct json *json, const char *object, int64_t id)
@@ -147,6 +148,7 @@ static int put_process(struct ecs *e, bool ended)
 {
 	struct json *json = e->json;
 	const struct process *p = e->p;
+	const struct text *exe = e->image && e->image->exe ? e->image->exe : e->asked;
 	int r;
 
 	json_object_begin(json, "process");
@@ -155,8 +157,8 @@ static int put_process(struct ecs *e, bool ended)
 	if (p->ns_pid != p->pid && p->ns_pid > 0)
 		json_int(json, "vpid", p->ns_pid);
 	json_text(json, "name", e->name);
-	if (e->image && e->image->exe)
-		json_string(json, "executable", e->image->exe->value, e->image->exe->length);
+	if (exe)
+		json_string(json, "executable", exe->value, exe->length);
 	entity_json_args(json, e->image);
 	entity_json_command_line(json, "command_line", e->image);
 	if (e->cwd)
@@ -266,6 +268,7 @@ static int put_failures(struct ecs *e)
 		const char *name = strerrorname_np((int)failures[i].error);
 
 		e->image = failures[i].image;
+		e->asked = e->image ? e->image->filename : NULL;
 		json_object_begin(e->json, NULL);
 		put_timestamp(e, failures[i].unix_ns);
 		put_event(e, "exec", "info", "failure");

@@ -291,13 +291,21 @@ static size_t add_lines(struct writer *w, struct buffer *out, const struct node 
 	return columns;
 }
 
-static void add_identity(struct buffer *out, const struct process *p, const struct process *parent,
-			 const struct style *style)
+static bool other_user(const struct context *a, const struct context *b)
 {
-	const struct context *x = p->context, *above = parent ? parent->context : NULL;
+	return a->uid != UNKNOWN && b->uid != UNKNOWN && a->uid != b->uid;
+}
+
+/* Who and where, as far as it is another than above (NULL: than root on the host) or at birth. */
+static void add_identity(struct buffer *out, const struct context *x, const struct context *above,
+			 const struct context *birth, const struct style *style)
+{
 	const struct cgroup *g = x->container;
 
-	if (x->uid != UNKNOWN && (above ? x->uid != above->uid : x->uid != 0))
+	if (birth && other_user(birth, x))
+		buffer_printf(out, "[uid %" PRId64 "%s%" PRId64 "] ", birth->uid,
+			      style->utf8 ? " ⇒ " : " => ", x->uid);
+	else if (x->uid != UNKNOWN && (above ? x->uid != above->uid : x->uid != 0))
 		buffer_printf(out, "[uid %" PRId64 "] ", x->uid);
 	if (x->euid != UNKNOWN && x->euid != x->uid && (!above || x->euid != above->euid))
 		buffer_printf(out, "[euid %" PRId64 "] ", x->euid);
@@ -316,9 +324,29 @@ static void add_identity(struct buffer *out, const struct process *p, const stru
 	}
 }
 
-/* Earlier images, oldest first: in full where there is room, else their names. */
+static const struct context *first_context(const struct process *p)
+{
+	return p->exec_count > 1 ? p->execs[0].context : p->context;
+}
+
+/* Whether it was another user's before. */
+static bool changed_user(const struct process *p)
+{
+	bool changed = other_user(p->birth_context, first_context(p));
+
+	for (size_t i = 0; !changed && i + 1 < p->exec_count; i++)
+		changed = other_user(p->execs[i].context, p->context);
+	return changed;
+}
+
+/*
+ * Earlier images, oldest first: in full where there is room, else their names. Before each but the
+ * first, what has changed of who and where.
+ */
 static void add_history(struct buffer *out, const struct process *p, const struct style *style)
 {
+	const struct context *before = first_context(p);
+
 	for (size_t i = 0; i + 1 < p->exec_count; i++) {
 		const struct exec *e = &p->execs[i];
 		const char *comm = e->comm ? e->comm->value : e->image ? e->image->comm : NULL;
@@ -330,6 +358,8 @@ static void add_history(struct buffer *out, const struct process *p, const struc
 				      style->utf8 ? " ⇒ " : " => ");
 			continue;
 		}
+		add_identity(out, e->context, before, NULL, style);
+		before = e->context;
 		if (style->full)
 			words_image(out, e->image, comm, style);
 		else
@@ -337,21 +367,24 @@ static void add_history(struct buffer *out, const struct process *p, const struc
 				    !style->utf8);
 		buffer_puts(out, style->utf8 ? " ⇒ " : " => ");
 	}
+	add_identity(out, p->context, before, NULL, style);
 }
 
 static void add_command(struct writer *w, struct layout *l, const struct node *n)
 {
 	const struct process *p = n->process;
+	const struct context *above = n->parent ? n->parent->process->context : NULL;
 	struct buffer *out = &l->command;
 	char mark = words_provenance_mark(p->image_provenance);
+	bool behind = l->narrow_list && !changed_user(p);
 
 	buffer_clear(out);
 	if (n->same > 1)
 		buffer_printf(out, "%u%s ", n->same, w->style->utf8 ? "×" : "x");
 	if (p->pruned_children)
 		buffer_printf(out, "[%" PRId64 " children pruned] ", p->pruned_children);
-	if (!l->narrow_list)
-		add_identity(out, p, n->parent ? n->parent->process : NULL, w->style);
+	if (!behind)
+		add_identity(out, first_context(p), above, p->birth_context, w->style);
 	if (process_inherited(p) && p->parent_id)
 		buffer_puts(out, "(fork) ");
 	if (mark && p->image_provenance != p->birth) {
@@ -360,9 +393,9 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 	}
 	add_history(out, p, w->style);
 	words_command(out, p, w->style);
-	if (l->narrow_list) {
+	if (behind) {
 		buffer_putc(out, ' ');
-		add_identity(out, p, NULL, w->style);
+		add_identity(out, p->context, NULL, NULL, w->style);
 		out->length--;
 	}
 }

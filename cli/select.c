@@ -109,6 +109,9 @@ int selection_init(struct selection *s, const struct session *session)
 	*s = (struct selection){.session = session, .flags = f};
 	s->any = is_any(f);
 	s->by_image = f->exe.count || f->args.count || f->regex.count;
+	s->by_face = s->by_image || f->comm.count || f->uid.count || f->loginuid.count ||
+		     f->audit_session.count || f->tty.count || f->container.count || f->pod.count ||
+		     f->cgroup.count || f->unit.count;
 	r = compile_regexes(s);
 	if (r == 0)
 		r = parse_users(&f->uid, s->uid);
@@ -151,7 +154,9 @@ static bool name_matches(const char *pattern, const char *name)
 
 static bool exe_matches(const char *pattern, const struct image *image)
 {
-	const char *exe = image->exe ? image->exe->value : NULL, *slash;
+	/* Of an exec that failed only the name is known. */
+	const struct text *file = image->exe ? image->exe : image->filename;
+	const char *exe = file ? file->value : NULL, *slash;
 
 	if (exe && !strchr(pattern, '/')) {
 		slash = strrchr(exe, '/');
@@ -217,23 +222,6 @@ static bool image_matches(struct selection *s, const struct query *db, const str
 	if (v->db != db || v->image != image->id)
 		*v = (struct select_verdict){db, image->id, judge_image(s, image)};
 	return v->matches;
-}
-
-/* Any image that the process ever had. */
-static int any_image_matches(struct selection *s, struct process *p)
-{
-	int r;
-
-	if (image_matches(s, p->db, p->image))
-		return 1;
-	r = query_execs_of(p->db, p);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i + 1 < p->exec_count; i++) {
-		if (image_matches(s, p->db, p->execs[i].image))
-			return 1;
-	}
-	return 0;
 }
 
 static bool container_matches(const char *text, const struct cgroup *g)
@@ -353,6 +341,40 @@ bool selection_comm_matches(const struct selection *s, const char *comm)
 	return ANY_OF(&s->flags->comm, i, name_matches(s->flags->comm.item[i], comm));
 }
 
+static bool face_matches(struct selection *s, const struct process *p, const struct exec *e,
+			 bool with_image)
+{
+	const char *comm = e->comm ? e->comm->value : e->image ? e->image->comm : NULL;
+
+	return selection_comm_matches(s, comm ? comm : "?") &&
+	       selection_context_matches(s, e->context) &&
+	       (!with_image || image_matches(s, p->db, e->image));
+}
+
+/*
+ * What it was at one time, as a whole: an image with its name and with who ran it and where. At
+ * birth it was somebody somewhere, and had no image but that of its parent.
+ */
+static int any_face_matches(struct selection *s, struct process *p, bool with_image)
+{
+	const struct exec latest = {.image = p->image, .comm = p->comm, .context = p->context};
+	int r;
+
+	if (face_matches(s, p, &latest, with_image))
+		return 1;
+	if (!s->by_image && !s->flags->comm.count && !process_inherited(p) &&
+	    selection_context_matches(s, p->birth_context))
+		return 1;
+	r = query_execs_of(p->db, p);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i + 1 < p->exec_count; i++) {
+		if (face_matches(s, p, &p->execs[i], with_image))
+			return 1;
+	}
+	return 0;
+}
+
 static int ppid_matches(const struct flags *f, struct process *p)
 {
 	struct process *parent;
@@ -374,6 +396,33 @@ static int failed_matches(const struct flags *f, struct process *p)
 	return query_failed_within(p->db, p, f->since_unix_ns, f->until_unix_ns);
 }
 
+static bool in(const struct flags *f, int64_t unix_ns)
+{
+	return unix_ns != UNKNOWN && (f->since_unix_ns == UNKNOWN || unix_ns >= f->since_unix_ns) &&
+	       (f->until_unix_ns == UNKNOWN || unix_ns < f->until_unix_ns);
+}
+
+/* With --failed, what somebody tried to run is as good as what ran. */
+static int attempt_matches(struct selection *s, struct process *p)
+{
+	struct exec_failure *failures;
+	size_t count;
+	int r;
+
+	if (!s->flags->failed || !s->by_image)
+		return 0;
+	r = any_face_matches(s, p, false);
+	if (r == 1)
+		r = query_failures_of(p->db, p, &failures, &count);
+	else
+		return r;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (in(s->flags, failures[i].unix_ns) && image_matches(s, p->db, failures[i].image))
+			return 1;
+	}
+	return r;
+}
+
 int selection_matches(struct selection *s, struct process *p)
 {
 	const struct flags *f = s->flags;
@@ -384,22 +433,15 @@ int selection_matches(struct selection *s, struct process *p)
 	if (!session_wants_boot(s->session, p->boot) ||
 	    !selection_life_matches(
 		    s, process_ended(p) ? p->end_boot_ns - p->start_boot_ns : UNKNOWN, p->status) ||
-	    !ANY_OF(&f->pid, i, session_names(s->session, f->pid.item[i], p)) ||
-	    !selection_comm_matches(s, process_comm(p)) ||
-	    !selection_context_matches(s, p->context))
+	    !ANY_OF(&f->pid, i, session_names(s->session, f->pid.item[i], p)))
 		return 0;
 	r = ppid_matches(f, p);
 	if (r == 1)
 		r = failed_matches(f, p);
-	if (r == 1 && s->by_image)
-		r = any_image_matches(s, p);
-	return r;
-}
-
-static bool in(const struct flags *f, int64_t unix_ns)
-{
-	return unix_ns != UNKNOWN && (f->since_unix_ns == UNKNOWN || unix_ns >= f->since_unix_ns) &&
-	       (f->until_unix_ns == UNKNOWN || unix_ns < f->until_unix_ns);
+	if (r != 1 || !s->by_face)
+		return r;
+	r = any_face_matches(s, p, s->by_image);
+	return r == 0 ? attempt_matches(s, p) : r;
 }
 
 bool selection_in_time(const struct flags *f, const struct process *p)

@@ -29,6 +29,7 @@ struct selection {
 	int signal[FLAGS_LIST_MAX]; /* 0: any */
 	bool any;		    /* something is selected at all */
 	bool by_image;		    /* something that only the image decides */
+	bool by_face;		    /* or that who ran it, and where, decides */
 	struct select_verdict *verdicts;
 	struct select_rows *rows; /* see selection_push() */
 	struct buffer line;
@@ -37,7 +38,11 @@ struct selection {
 /* 0, or an exit status with a sentence said. */
 int selection_init(struct selection *selection, const struct session *session);
 void selection_deinit(struct selection *selection);
-/* 1: matches, 0: does not, or an error of the database. */
+/*
+ * 1: matches, 0: does not, or an error of the database. A process matches by any image that it had,
+ * taken together with who ran that, where and under which name; by its birth, where nothing is
+ * asked that only an image tells.
+ */
 int selection_matches(struct selection *selection, struct process *p);
 /*
  * Lets the databases of the session leave out early what cannot match, until selection_deinit():

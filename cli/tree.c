@@ -181,9 +181,12 @@ static uint64_t look(const struct process *p)
 	shape = mix(shape, process_ended(p));
 	shape = mix(shape, (uint64_t)p->pruned_children);
 	shape = mix(shape, (uint64_t)PROVENANCE_PACK(p->birth, p->image_provenance, p->end));
-	for (size_t i = 0; i < p->exec_count; i++)
+	shape = mix(shape, p->failed_shape);
+	for (size_t i = 0; i < p->exec_count; i++) {
 		shape = mix(shape, (uint64_t)(uintptr_t)p->execs[i].image);
-	return shape;
+		shape = mix(shape, (uint64_t)(uintptr_t)p->execs[i].context);
+	}
+	return mix(shape, (uint64_t)(uintptr_t)p->birth_context);
 }
 
 /* Children come before their parent in reverse pre-order. */

@@ -152,6 +152,13 @@ class Database:
         self.run("INSERT INTO exec_row VALUES (?, ?, ?, ?, 0, ?, ?, 0, 0, ?, NULL, NULL, 0)", self.next("exec"),
                  process, self.boots, boot_ns, *self.number(), image)
 
+    def attempt(self, filename, args):
+        """What an exec that failed asked for: no executable, no inode."""
+        number = self.image(filename, args)
+        self.run("UPDATE program SET filename = exe, exe = NULL, dev = 0, inode = 0 WHERE program = ?", number)
+        del self.images[next(k for k, n in self.images.items() if n == number)]
+        return number
+
     def failure(self, process, boot_ns, image, errno):
         self.run("INSERT INTO exec_failure_row (process_id, boot, boot_ns, provenance, cpu, seq, image, errno)"
                  " VALUES (?, ?, ?, 0, ?, ?, ?, ?)", process, self.boots, boot_ns, *self.number(), image, errno)
@@ -190,7 +197,7 @@ def hostile(path):
     d.context(4, 1000, 3)
     top = d.process(1, 0, None, d.image("/lib/systemd/systemd", ["/sbin/init"]), snapshot=1)
     shell = d.process(200, 10 * SECOND, top, d.image("/bin/bash", ["-bash"]), context=2)
-    d.failure(shell, 11 * SECOND, d.image("/no/such\n<b>", ["no\u202esuch"]), 2)
+    d.failure(shell, 11 * SECOND, d.attempt("/no/such\n<b>", ["no\u202esuch"]), 2)
     for i, word in enumerate(HOSTILE):
         image = d.image("/tmp/" + word, [word, "x", word, word + word], comm=word[:15])
         p = d.process(300 + i, (20 + i) * SECOND, shell, image, SECOND, 9 if i % 3 == 0 else i << 8, 1 + i % 3,

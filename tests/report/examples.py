@@ -83,8 +83,8 @@ def build(path):
     # The container, which died half an hour ago.
     nginx = run(6000, NOW - 40 * 60 * SECOND, top, "/usr/sbin/nginx", ["nginx"], 600 * SECOND, 11, 4)
     shell = run(6001, NOW - 35 * 60 * SECOND, nginx, "/bin/sh", ["sh", "-c", "wget x || cat /etc/shadow"], 2 * SECOND, 127 << 8, 4)
-    d.failure(shell, NOW - 35 * 60 * SECOND + SECOND - begin, d.image("/usr/bin/wget", ["wget", "x"]), 2)
-    d.failure(shell, NOW - 35 * 60 * SECOND + 2 * SECOND - begin - 1, d.image("/etc/shadow", ["cat"]), 13)
+    d.failure(shell, NOW - 35 * 60 * SECOND + SECOND - begin, d.attempt("/usr/bin/wget", ["wget", "x"]), 2)
+    d.failure(shell, NOW - 35 * 60 * SECOND + 2 * SECOND - begin - 1, d.attempt("/etc/shadow", ["cat"]), 13)
     run(7000, NOW - 3 * HOUR, cron, "/usr/bin/python3", ["python3", "job.py"], 60 * SECOND, 9)
     d.finish()
 

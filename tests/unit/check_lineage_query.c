@@ -214,7 +214,7 @@ static void with_failures(void)
 			    "INSERT INTO exec_failure_row (process_id, boot, boot_ns, provenance, "
 			    "image, errno) VALUES (%lld, 1, %lld, 0, %lld, %d)",
 			    failures[i].process, failures[i].seconds * FIXTURE_SECOND + (int64_t)i,
-			    fixture_image(&fixture, failures[i].file, "[\"gone\"]"),
+			    fixture_attempt(&fixture, failures[i].file, "[\"gone\"]"),
 			    failures[i].error);
 	fixture_finish(&fixture);
 }

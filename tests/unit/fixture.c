@@ -3,10 +3,12 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void fixture_sql(struct fixture *f, const char *format, ...)
@@ -102,6 +104,17 @@ int64_t fixture_image(struct fixture *f, const char *exe, const char *args)
 	return f->next_image++;
 }
 
+int64_t fixture_attempt(struct fixture *f, const char *filename, const char *args)
+{
+	int64_t image = fixture_image(f, filename, args);
+
+	fixture_sql(f,
+		    "UPDATE program SET filename = exe, exe = NULL, dev = 0, inode = 0 "
+		    "WHERE program = %lld",
+		    image);
+	return image;
+}
+
 int64_t fixture_process(struct fixture *f, const struct fixture_process *p)
 {
 	int boot = p->boot ? p->boot : 1;
@@ -156,6 +169,30 @@ void fixture_finish(struct fixture *f)
 	fixture_sql(f, "PRAGMA wal_checkpoint(TRUNCATE)");
 	sqlite3_close(f->db);
 	f->db = NULL;
+}
+
+int fixture_ask(const struct fixture *f, const char *arguments, const char **ret_output)
+{
+	static char output[1024 * 1024];
+	char self[256], command[2048];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int used, status;
+	FILE *pipe;
+
+	ck_assert_int_gt(length, 0);
+	self[length] = '\0';
+	setenv("LC_ALL", "C.UTF-8", 1);
+	used = snprintf(command, sizeof(command), "TZ=UTC %s/../cli/lineage-query ", dirname(self));
+	snprintf(command + used, sizeof(command) - (size_t)used, arguments, f->path, f->path);
+	strcat(command, " 2>&1 </dev/null");
+	pipe = popen(command, "r");
+	ck_assert_ptr_nonnull(pipe);
+	length = (ssize_t)fread(output, 1, sizeof(output) - 1, pipe);
+	output[length] = '\0';
+	status = pclose(pipe);
+	ck_assert_msg(WIFEXITED(status), "%s: killed", command);
+	*ret_output = output;
+	return WEXITSTATUS(status);
 }
 
 void fixture_small(struct fixture *f)

@@ -40,12 +40,20 @@ void fixture_deinit(struct fixture *f);
 void fixture_sql(struct fixture *f, const char *format, ...);
 int64_t fixture_text(struct fixture *f, const char *value);
 int64_t fixture_image(struct fixture *f, const char *exe, const char *args);
+/* What an exec that failed asked for, as it is recorded: a name, no executable. */
+int64_t fixture_attempt(struct fixture *f, const char *filename, const char *args);
 int64_t fixture_process(struct fixture *f, const struct fixture_process *p);
 /* An image before the latest one. */
 void fixture_exec(struct fixture *f, int64_t process, int64_t boot_ns, const char *exe,
 		  const char *args);
 /* Computes `zone` and closes the writer, so that readers see a finished file. */
 void fixture_finish(struct fixture *f);
+
+/*
+ * Runs `lineage-query ARGUMENTS` through the shell, in UTC, where each %s is the database; what it
+ * printed to stdout and stderr is in *ret_output until the next call. Its exit status.
+ */
+int fixture_ask(const struct fixture *f, const char *arguments, const char **ret_output);
 
 /*
  * systemd(1) - sshd(100) - bash(200) - { make(300) - 3 x cc(301..303), a fork (310) that never
