@@ -141,17 +141,13 @@ static void put_sources(struct json *json, const struct evidence *e)
 
 static void put_redaction(struct json *json, const struct evidence *e)
 {
-	const struct string_list *more = &e->session->flags.redact_also;
-
 	json_bool(json, "redacted", e->export.redact != NULL);
 	if (!e->export.redact)
 		return;
 	json_int(json, "redacted_secrets", e->redact.secrets);
 	json_int(json, "redacted_images", e->redact.images);
-	json_array_begin(json, "redact_also");
-	for (unsigned int i = 0; i < more->count; i++)
-		json_text(json, NULL, more->item[i]);
-	json_array_end(json);
+	/* Not the patterns: they may be the secret itself, or a hash from which it is guessed. */
+	json_int(json, "redact_also_patterns", e->session->flags.redact_also.count);
 }
 
 static void put_manifest(struct json *json, struct evidence *e)
@@ -194,7 +190,7 @@ static int seal(struct evidence *e, const char *path, char digest[QUERY_DIGEST_S
 	json_deinit(&json);
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
-	return r < 0 ? r : query_export_seal(path, manifest, digest);
+	return r < 0 ? r : query_export_seal(path, manifest, e->export.redact, digest);
 }
 
 /* Beside its place first. An existing file is never touched: it may be evidence too. */
@@ -315,10 +311,12 @@ static int collect(struct evidence *e)
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++)
 		r = close_references(s->db[i], &e->extract.list);
 	process_list_sort(&e->extract.list);
-	extract_question(s, &e->question);
+	extract_question(s, e->export.redact, &e->question);
 	e->export.list = &e->extract.list;
 	e->export.since_unix_ns = s->flags.since_unix_ns;
 	e->export.until_unix_ns = s->flags.until_unix_ns;
+	if (e->question.failed)
+		return -ENOMEM;
 	if (is_filtered(&s->flags) && e->question.data)
 		e->export.filter = e->question.data;
 	return r;
@@ -347,7 +345,9 @@ const struct command cmd_export = {
 		"that\n"
 		"every verb opens with --db. It holds a manifest and a SHA-256 that verify checks; "
 		"note\n"
-		"the sum elsewhere, for whoever changes the file can change that too.\n"
+		"the sum elsewhere, for whoever changes the file can change that too. --redact "
+		"knows\n"
+		"secrets by what they are called, not every secret; the man page lists what.\n"
 		"  lineage-query export --since 03:00 --until 04:00 --redact -o case.lineage\n",
 	.options = FLAGS_COMMON | FLAGS_FILE | FLAGS_TIME | FLAGS_SELECT | FLAGS_REDACT,
 	.no_pager = true,

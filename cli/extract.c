@@ -137,8 +137,28 @@ void extract_deinit(struct extract *e)
 
 struct question {
 	const struct session *session;
+	struct redact *redact;
 	struct buffer *out;
 };
+
+/* Parts of command lines: who looks for a secret that got out writes it there, without its name. */
+static bool is_free_text(const char *name)
+{
+	return strcmp(name, "args") == 0 || strcmp(name, "grep") == 0;
+}
+
+static void add_value(struct question *q, const char *value, bool free_text)
+{
+	struct buffer text = {0};
+
+	buffer_puts(&text, q->redact && free_text ? REDACTED : value);
+	if (q->redact)
+		redact_text(q->redact, &text);
+	q->out->failed |= text.failed;
+	if (!text.failed)
+		escape_word(q->out, text.data, text.length, false);
+	buffer_deinit(&text);
+}
 
 static void add_option(struct question *q, const struct flag_info *flag, const char *value)
 {
@@ -146,7 +166,7 @@ static void add_option(struct question *q, const struct flag_info *flag, const c
 	if (!flag->argument)
 		return;
 	buffer_putc(q->out, ' ');
-	escape_word(q->out, value, strlen(value), false);
+	add_value(q, value, is_free_text(flag->name));
 }
 
 /* What was selected by: of each option of these groups its values. */
@@ -162,14 +182,14 @@ static void add_flag(const struct flag_info *flag, void *userdata)
 		add_option(q, flag, value);
 }
 
-void extract_question(const struct session *s, struct buffer *out)
+void extract_question(const struct session *s, struct redact *redact, struct buffer *out)
 {
-	struct question q = {s, out};
+	struct question q = {s, redact, out};
 
 	for (int i = 0; i < s->flags.operand_count; i++) {
 		if (out->length)
 			buffer_putc(out, ' ');
-		escape_word(out, s->flags.operands[i], strlen(s->flags.operands[i]), false);
+		add_value(&q, s->flags.operands[i], false);
 	}
 	flags_each(add_flag, &q);
 }

@@ -6,6 +6,7 @@
 #ifndef LINEAGED_CLI_EXTRACT_H
 #define LINEAGED_CLI_EXTRACT_H
 
+#include "cli/redact.h"
 #include "cli/select.h"
 
 struct extract {
@@ -17,7 +18,7 @@ struct extract {
 /* 0, or an exit status with a sentence said. Execs and pruned children are loaded. */
 int extract_gather(struct session *session, struct extract *extract);
 void extract_deinit(struct extract *extract);
-/* The question in words, as on the command line; hostile like one. */
-void extract_question(const struct session *session, struct buffer *out);
+/* The question in words, as on the command line; hostile like one. redact NULL: as it was asked. */
+void extract_question(const struct session *session, struct redact *redact, struct buffer *out);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/json.h"
 #include "cli/query_internal.h"
 #include "schema/cleanup.h"
 
@@ -237,148 +236,6 @@ static int add_filter(sqlite3 *to, const char *filter)
 	return r;
 }
 
-static int step_update(sqlite3_stmt *update)
-{
-	int rc = sqlite3_step(update);
-
-	sqlite3_reset(update);
-	return rc == SQLITE_DONE ? 0 : schema_error(rc);
-}
-
-/* What was told without loss still is: nothing that is put in has a separator. */
-static int store_joined(sqlite3_stmt *update, const struct image *image, struct buffer *argv)
-{
-	for (size_t i = 0; i < argv->length; i++) {
-		if (!argv->data[i])
-			argv->data[i] = SCHEMA_ARGS_SEPARATOR;
-	}
-	sqlite3_bind_text(update, 1, argv->data, (int)argv->length - 1, SQLITE_STATIC);
-	return step_update(update);
-}
-
-/* What was truncated stays so: the true length grows or shrinks with the words. */
-static int store_argv(sqlite3_stmt *update, const struct image *image, struct buffer *argv)
-{
-	int64_t old = image->args_raw ? (int64_t)image->args_raw_length : image->args_bytes;
-	struct json json;
-	int r = -ENOMEM;
-
-	json_begin(&json, NULL, 0);
-	json_array_begin(&json, NULL);
-	for (size_t at = 0; at < argv->length; at += strlen(argv->data + at) + 1)
-		json_string(&json, NULL, argv->data + at, strlen(argv->data + at));
-	json_array_end(&json);
-	sqlite3_bind_text(update, 1, json.buffer.data, (int)json.buffer.length, SQLITE_STATIC);
-	if (image->args_raw)
-		sqlite3_bind_blob(update, 3, argv->data, (int)argv->length, SQLITE_STATIC);
-	else
-		sqlite3_bind_null(update, 3);
-	sqlite3_bind_int64(update, 4, image->args_bytes - old + (int64_t)argv->length);
-	if (!json.buffer.failed)
-		r = step_update(update);
-	json_deinit(&json);
-	return r;
-}
-
-static int redact_args(sqlite3 *to, struct redact *redact, const char *select, const char *change,
-		       int (*store)(sqlite3_stmt *, const struct image *, struct buffer *))
-{
-	sqlite3_stmt *read = NULL, *update = NULL;
-	struct buffer argv = {0};
-	int rc = sqlite3_prepare_v2(to, select, -1, &read, NULL), r = schema_error(rc);
-
-	if (r == 0)
-		r = schema_error(sqlite3_prepare_v2(to, change, -1, &update, NULL));
-	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW) {
-		struct image image = {
-			.args = (const char *)sqlite3_column_text(read, 1),
-			.args_length = (size_t)sqlite3_column_bytes(read, 1),
-			.args_joined = store == store_joined,
-			.args_raw = sqlite3_column_blob(read, 2),
-			.args_raw_length = (size_t)sqlite3_column_bytes(read, 2),
-			.args_bytes = sqlite3_column_int64(read, 3),
-		};
-
-		r = redact_image(redact, &image, &argv);
-		if (r != 1)
-			continue;
-		sqlite3_bind_int64(update, 2, sqlite3_column_int64(read, 0));
-		r = store(update, &image, &argv);
-	}
-	sqlite3_finalize(read);
-	sqlite3_finalize(update);
-	buffer_deinit(&argv);
-	return r;
-}
-
-static int redact_all_args(sqlite3 *to, struct redact *redact)
-{
-	int r = redact_args(to, redact,
-			    "SELECT image, args, NULL, 0 FROM image WHERE args IS NOT NULL",
-			    "UPDATE image SET args = ?1 WHERE image = ?2", store_joined);
-
-	if (r == 0)
-		r = redact_args(to, redact,
-				"SELECT image, " QUERY_ARGV_WORDS
-				", args_raw, args_bytes FROM argv "
-				"WHERE json_valid(args)",
-				"UPDATE argv SET args = ?1, args_raw = ?3, args_bytes = ?4 WHERE "
-				"image = ?2",
-				store_argv);
-	return r;
-}
-
-/* Column 1 of the rows that select gives; column 0 is their key. */
-static int redact_columns(sqlite3 *to, struct redact *redact, const char *select,
-			  const char *change)
-{
-	sqlite3_stmt *read = NULL, *update = NULL;
-	struct buffer text = {0};
-	int rc = sqlite3_prepare_v2(to, select, -1, &read, NULL), r = schema_error(rc);
-
-	if (r == 0)
-		r = schema_error(sqlite3_prepare_v2(to, change, -1, &update, NULL));
-	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW) {
-		bool blob = sqlite3_column_type(read, 1) == SQLITE_BLOB;
-
-		buffer_clear(&text);
-		buffer_add(&text, sqlite3_column_blob(read, 1),
-			   (size_t)sqlite3_column_bytes(read, 1));
-		r = redact_text(redact, &text);
-		if (r != 1)
-			continue;
-		if (blob)
-			sqlite3_bind_blob(update, 1, text.data, (int)text.length, SQLITE_TRANSIENT);
-		else
-			sqlite3_bind_text(update, 1, text.data, (int)text.length, SQLITE_TRANSIENT);
-		sqlite3_bind_int64(update, 2, sqlite3_column_int64(read, 0));
-		r = sqlite3_step(update) == SQLITE_DONE ? 0 : SCHEMA_E_SQLITE;
-		sqlite3_reset(update);
-	}
-	sqlite3_finalize(read);
-	sqlite3_finalize(update);
-	buffer_deinit(&text);
-	return r;
-}
-
-static int redact_everything(sqlite3 *to, struct redact *redact)
-{
-	static const struct {
-		const char *select, *change;
-	} columns[] = {
-		{"SELECT text, value FROM text", "UPDATE text SET value = ?1 WHERE text = ?2"},
-		{"SELECT text, raw FROM text WHERE raw IS NOT NULL",
-		 "UPDATE text SET raw = ?1 WHERE text = ?2"},
-		{"SELECT program, comm FROM program WHERE comm IS NOT NULL",
-		 "UPDATE program SET comm = ?1 WHERE program = ?2"},
-	};
-	int r = redact_all_args(to, redact);
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(columns); i++)
-		r = redact_columns(to, redact, columns[i].select, columns[i].change);
-	return r;
-}
-
 static int64_t count_rows(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -422,7 +279,7 @@ static int fill(struct query *const *queries, unsigned int count, sqlite3 *to,
 	if (r == 0 && e->filter)
 		r = add_filter(to, e->filter);
 	if (r == 0 && e->redact)
-		r = redact_everything(to, e->redact);
+		r = query_redact(to, e->redact);
 	if (r == 0)
 		r = schema_exec(to, "COMMIT");
 	e->processes = count_rows(to, "SELECT count(*) FROM process_row");
@@ -460,23 +317,34 @@ int query_export(struct query *const *queries, unsigned int count, const char *p
 	return r;
 }
 
-int query_export_seal(const char *path, const char *manifest, char digest[QUERY_DIGEST_SIZE])
+static int add_meta(sqlite3 *db, const char *name, const char *value)
+{
+	char *sql = sqlite3_mprintf("INSERT INTO meta VALUES (%Q, %Q)", name, value);
+	int r = sql ? schema_exec(db, sql) : -ENOMEM;
+
+	sqlite3_free(sql);
+	return r;
+}
+
+int query_export_seal(const char *path, const char *manifest, struct redact *redact,
+		      char digest[QUERY_DIGEST_SIZE])
 {
 	sqlite3 *db = NULL;
-	char *sql = NULL;
+	char *text = NULL;
 	int r = schema_open_writer(path, &db);
 
 	if (r < 0)
 		return r;
-	sql = sqlite3_mprintf("INSERT INTO meta VALUES ('export.manifest', %Q)", manifest);
-	r = sql ? schema_exec(db, sql) : -ENOMEM;
-	sqlite3_free(sql);
+	text = sqlite3_mprintf("%s", manifest);
+	r = text ? 0 : -ENOMEM;
+	if (r == 0 && redact)
+		r = query_redact_json(db, redact, &text);
+	if (r == 0)
+		r = add_meta(db, "export.manifest", text);
+	sqlite3_free(text);
 	if (r == 0)
 		r = query_digest(db, digest);
-	sql = r == 0 ? sqlite3_mprintf("INSERT INTO meta VALUES ('export.sha256', %Q)", digest)
-		     : NULL;
 	if (r == 0)
-		r = sql ? schema_exec(db, sql) : -ENOMEM;
-	sqlite3_free(sql);
+		r = add_meta(db, "export.sha256", digest);
 	return close_writer(db, r);
 }

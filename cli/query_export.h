@@ -26,8 +26,15 @@ struct query_export {
  */
 int query_export(struct query *const *queries, unsigned int count, const char *path,
 		 struct query_export *export);
-/* Puts the manifest into it, takes the digest of all it holds, and puts it in too. */
-int query_export_seal(const char *path, const char *manifest, char digest[QUERY_DIGEST_SIZE]);
+/* Puts the manifest into it, redacted unless redact is NULL, takes the digest of all it holds, and
+ * puts it in too. */
+int query_export_seal(const char *path, const char *manifest, struct redact *redact,
+		      char digest[QUERY_DIGEST_SIZE]);
+
+/* Every text of the database but boot ids, before it has a manifest. */
+int query_redact(sqlite3 *db, struct redact *redact);
+/* Every string of a document but boot ids; *json is sqlite3_malloc()'s and replaced. db is any. */
+int query_redact_json(sqlite3 *db, struct redact *redact, char **json);
 
 /*
  * SHA-256 in hexadecimal over every row of every table, each in the order of its key, and over the

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Secrets on command lines, replaced: values of options and variables that are called password,
- * token, secret or key, passwords of URLs and of what takes them with -p, Authorization headers;
- * and what the user names. Pure. It knows names, not meanings: what is called otherwise stays.
+ * Secrets on command lines, replaced: values of options, variables, fields and headers by what
+ * these are called; passwords of URLs and of the options of some programs; and what the user names.
+ * Also within the text that a shell is to run. Pure. It knows names, not meanings: what is called
+ * otherwise stays. lineage-query(1), --redact, says the same to users: the two change together.
  */
 #ifndef LINEAGED_CLI_REDACT_H
 #define LINEAGED_CLI_REDACT_H
@@ -12,6 +13,8 @@
 #include "cli/buffer.h"
 #include "cli/flags.h"
 #include "cli/process.h"
+
+#define REDACTED "[redacted]"
 
 struct redact {
 	regex_t *regex;

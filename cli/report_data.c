@@ -365,7 +365,7 @@ static void put_head(struct report *r)
 	put_time(r, "until", s->flags.until_unix_ns);
 	json_bool(&r->json, "utc", s->flags.utc);
 	json_text(&r->json, "version", LINEAGED_VERSION);
-	extract_question(s, &r->text);
+	extract_question(s, NULL, &r->text);
 	put_text(r, "question");
 }
 

@@ -29,6 +29,8 @@ SECRETS = [
     (["tool", "--passphrase=correct horse S3cret12"], "S3cret12"),
     (["sh", "-c", "curl --token 'S3cret13 x' && PGPASSWORD=\"a S3cret14\" psql mydb"], "S3cret14"),
     (["tool", "--case", "PROJECT-X-4711"], "PROJECT-X-4711"),
+    (["sudo", "mysql", "-pS3cret15"], "S3cret15"),
+    (["ssh", "host", "mysql -pS3cret16 shop"], "S3cret16"),
 ]
 
 
@@ -117,9 +119,9 @@ def check_secrets(directory):
     source, path, plain = (os.path.join(directory, n) for n in ("secrets.db", "redacted.lineage", "plain.lineage"))
     d = database.Database(source)
     d.boot()
-    d.cgroup(1, "/x")
+    d.cgroup(1, "/token=S3cret0")
     d.context(1, 0, 1)
-    top = d.process(1, 0, None, d.image("/sbin/init", ["init"]))
+    top = d.process(1, 0, None, d.image("/sbin/init", ["init"]), comm="PROJECT-X")
     for i, (args, _) in enumerate(SECRETS):
         name = args[0].decode() if isinstance(args[0], bytes) else args[0]
         d.process(10 + i, (i + 1) * database.SECOND, top, d.image("/usr/bin/" + name, args), database.SECOND)
@@ -143,6 +145,58 @@ def check_secrets(directory):
            '["mysql","-uroot","-p[redacted]","shop"]' in kept and
            '["git","clone","https://bob:[redacted]@example.org/x.git"]' in kept)
     ask("export", "-o", path + "3", "--db", source, "--redact-also", "(", status=2)
+
+
+# Whoever looks for a secret that got out names it, in one of these ways.
+QUESTIONS = [["--args", "S3cret1"], ["--grep", "S3cret[1]"], ["--args", "--password=S3cret2"], ["--cgroup", "/token=S3cret0"],
+             ["--comm", "PROJECT-X"]]
+
+
+def check_question(directory):
+    """Neither the question nor what to redact besides may tell what was redacted."""
+    source = os.path.join(directory, "secrets.db")
+    for i, question in enumerate(QUESTIONS):
+        path = os.path.join(directory, f"question{i}.lineage")
+        found = subprocess.run([QUERY, "search", "-q", "--db", source, *question], capture_output=True, check=False)
+        expect(f"{question} finds something", found.returncode == 0)
+        _, manifest = export(source, path, "--redact", "--redact-also", "PROJECT-X", *question)
+        with open(path, "rb") as file:
+            raw = file.read()
+        expect(f"{question}: nothing of it", b"S3cret" not in raw and b"PROJECT-X" not in raw)
+        expect("that there was a question is told", question[0] in manifest["question"] and
+               f"exported only {question[0]} " in sql(path, "SELECT filter FROM recorder")[0][0])
+        expect("how many patterns", manifest["redact_also_patterns"] == 1 and "redact_also" not in manifest)
+
+
+def check_everywhere(directory):
+    """Every text of the copy, also where a process cannot write, and argv of which only the bytes are known."""
+    source, path = (os.path.join(directory, n) for n in ("everywhere.db", "everywhere.lineage"))
+    d = database.Database(source)
+    d.boot("node-PROJECT-X")
+    d.cgroup(1, "/PROJECT-X.slice", *["PROJECT-X"] * 7)
+    d.context(1, 0, 1)
+    top = d.process(1, 0, None, d.image("/sbin/PROJECT-X", ["init"], comm="PROJECT-X"), comm="PROJECT-X", cwd="/PROJECT-X")
+    d.process(2, database.SECOND, top, d.image(b"/\xff/PROJECT-X", ["x"], comm="x"), database.SECOND)
+    image = d.image("/bin/raw", ["raw"])
+    d.run("UPDATE image SET args = NULL WHERE image = ?", image)
+    d.run("INSERT INTO argv VALUES (?, NULL, ?, 4, 200)", image, b"raw\0--password=S3cret1\0PROJECT-X\0cut")
+    d.process(3, 2 * database.SECOND, top, image, database.SECOND)
+    d.failure(top, 3 * database.SECOND, d.image("/opt/PROJECT-X", ["x", "--token", "S3cret2"]), 2)
+    d.lose(70 * database.SECOND, 80 * database.SECOND, 12)
+    d.run("UPDATE gap_row SET detail = 'PROJECT-X --password=S3cret3'")
+    d.run("UPDATE recorder_row SET filter = 'cgroup /PROJECT-X', kernel = 'PROJECT-X', version = 'PROJECT-X'")
+    d.run("UPDATE boot SET machine = 'PROJECT-X', kernel = 'PROJECT-X'")
+    d.finish()
+    os.rename(source, os.path.join(directory, "PROJECT-X.db"))
+    _, manifest = export(os.path.join(directory, "PROJECT-X.db"), path, "--redact", "--redact-also", "PROJECT-X")
+    with open(path, "rb") as file:
+        raw = file.read()
+    for secret in (b"PROJECT-X", b"S3cret1", b"S3cret2", b"S3cret3"):
+        expect(f"{secret}: nowhere", secret not in raw)
+    expect("what is unknown stays so", sql(path, "SELECT args, args_raw FROM argv WHERE args IS NULL") ==
+           [(None, b"raw\0--password=[redacted]\0[redacted]\0cut\0")])
+    expect("boots stay apart", manifest["boots"][0]["boot_id"] == database.BOOT_ID and
+           manifest["boots"][0]["host"] == "node-[redacted]")
 
 
 def check_hostile(directory):
@@ -220,5 +274,7 @@ with tempfile.TemporaryDirectory() as work:
     check_tampering(check_window(work))
     check_selection(work)
     check_secrets(work)
+    check_question(work)
+    check_everywhere(work)
     check_hostile(work)
 print(f"evidence: {checks} checks passed")
