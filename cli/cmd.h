@@ -43,6 +43,7 @@ struct command {
 	const char *formats; /* names for -o, by blanks; NULL: those of render.c */
 	bool names_only;     /* wants no arguments, where nothing selects by them */
 	bool full_detail;    /* wants QUERY_DETAIL_FULL whatever the format */
+	bool apart;	     /* answers for each database on its own, never for all together */
 	/* An exit_status, or a negative error that main reports. */
 	int (*run)(struct session *session);
 };
@@ -54,6 +55,11 @@ int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Says what is wrong with a database; returns EXIT_DATABASE. */
 int fail_database(const char *path, int error, const char *detail);
 
+/*
+ * A boot in two databases: the same processes may be in both, under other numbers, and would count
+ * twice. 0, or an exit status with a sentence said.
+ */
+int session_check_databases(const struct session *session);
 /* A person has waited for a second. */
 bool session_is_slow(const struct session *session);
 /* Lets queries say how far they are, where a person sees stderr. */
@@ -70,6 +76,8 @@ bool session_wants_boot(const struct session *session, const struct boot *boot);
 int session_one(struct session *session, struct process_list *found, struct process **ret_process);
 /* Whether "4242" or "4242@START" names this process; malformed text names none. */
 bool session_names(const struct session *session, const char *text, const struct process *p);
+/* 0, or an exit status with a sentence said: whether such a text may name a process. */
+int session_check_name(const struct session *session, const char *text);
 /* "4242", "4242@START": the processes so named, oldest first. 0, or an exit status with a sentence.
  */
 int session_find(struct session *session, const char *text, struct process_list *list);

@@ -130,5 +130,6 @@ const struct command cmd_boots = {
 		"to when it is recorded, how often lineaged ran in it. Formats: text and json.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT,
 	.formats = "text json",
+	.apart = true,
 	.run = run,
 };

@@ -239,46 +239,17 @@ static int write_evidence(struct evidence *e)
 	return session_status(e->session, &e->extract.completeness);
 }
 
-static const char *common_boot(const struct query *first, const struct query *second)
-{
-	const struct boot *a, *b;
-
-	for (size_t i = query_boots(first, &a); i-- > 0;) {
-		for (size_t k = query_boots(second, &b); k-- > 0;) {
-			if (strcmp(a[i].boot_id, b[k].boot_id) == 0)
-				return a[i].boot_id;
-		}
-	}
-	return NULL;
-}
-
-/* A boot in two databases: the same processes may be in both, under other numbers. */
-static int check_boots(const struct session *s)
-{
-	for (unsigned int i = 1; i < s->db_count; i++) {
-		for (unsigned int k = 0; k < i; k++) {
-			const char *boot = common_boot(s->db[k], s->db[i]);
-
-			if (boot)
-				return usage("%s and %s both hold boot %s; export them one by one",
-					     query_path(s->db[k]), query_path(s->db[i]), boot);
-		}
-	}
-	return 0;
-}
-
 static int prepare(struct evidence *e)
 {
 	struct session *s = e->session;
 	const char *bad = NULL;
-	int r;
+	int r = 0;
 
 	if (!s->flags.output)
 		return usage("export needs -o FILE");
 	if (access(s->flags.output, F_OK) == 0)
 		return usage("%s is there already; choose another name", s->flags.output);
-	r = check_boots(s);
-	if (r != 0 || (!s->flags.redact && !s->flags.redact_also.count))
+	if (!s->flags.redact && !s->flags.redact_also.count)
 		return r;
 	r = redact_init(&e->redact, &s->flags.redact_also, &bad);
 	if (r == -EINVAL)

@@ -163,5 +163,6 @@ const struct command cmd_sql = {
 		"DESC\"\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT,
 	.formats = "text json ndjson",
+	.apart = true,
 	.run = run,
 };

@@ -276,5 +276,6 @@ const struct command cmd_status = {
 		"live counters: rates, losses, lag, limits. Formats: text and json.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_STATUS,
 	.formats = "text json",
+	.apart = true,
 	.run = run,
 };

@@ -41,14 +41,16 @@ static int collect_target(struct tree *t)
 	unsigned int depth = flags->depth.given ? flags->depth.value : flags->descendants.value;
 	int r = 0;
 
-	if (up)
+	if (up && (flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given))
 		r = query_ancestors(target->db, target, flags->ancestors.value, &t->shown);
 	for (size_t i = 0; i < t->shown.count; i++)
 		t->shown.item[i]->selected = only_up;
 	target->selected = true;
 	if (r == 0)
 		r = process_list_add(&t->shown, target);
-	if (r == 0 && down && !(flags->depth.given && flags->depth.value == 0)) {
+	down &= depth ||
+		!(flags->depth.given || (flags->descendants.given && !flags->descendants.all));
+	if (r == 0 && down) {
 		size_t first = t->shown.count;
 
 		r = query_descendants(target->db, target, depth, &t->shown);
@@ -253,6 +255,9 @@ static int run(struct session *s)
 		r = selection_init(&t.selection, s);
 	if (r == 0)
 		r = selection_push(&t.selection);
+	if (r == 0 && pid && t.selection.chooses)
+		r = usage("of one process, tree shows all that belongs to it; select without a "
+			  "PID");
 	if (r == 0 && !pid && !t.selection.any && !s->flags.at)
 		r = usage("tree needs --pid N, --at TIME, or something to select by");
 	if (r == 0)

@@ -132,5 +132,6 @@ const struct command cmd_verify = {
 		"Exit status 0: sound, 4: not sound, 3: cannot be read. Formats: text and json.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT,
 	.formats = "text json",
+	.apart = true,
 	.run = run,
 };

@@ -113,6 +113,9 @@ int extract_gather(struct session *s, struct extract *e)
 	if (r == 0 && s->flags.pid.count + (unsigned int)s->flags.operand_count > 1)
 		r = usage("%s takes one process; of several, select with other options",
 			  s->command->name);
+	if (r == 0 && pid && (selection.chooses || s->flags.failed))
+		r = usage("of one process, %s takes all that came of it; select without a PID",
+			  s->command->name);
 	if (r == 0 && pid)
 		r = gather_family(s, pid, e);
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {

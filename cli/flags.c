@@ -102,6 +102,7 @@ static int parse_count(const char *name, const char *text, struct optional_count
 	unsigned long value;
 
 	count->given = true;
+	count->all = !text;
 	if (!text)
 		return 0;
 	errno = 0;
@@ -156,6 +157,28 @@ static int parse_span(const char *name, const char *text, int64_t *ret)
 	return 0;
 }
 
+/* A boot id, its beginning, or how many boots back. */
+static bool is_boot(const char *text)
+{
+	size_t digits = *text == '-' ? strspn(text + 1, "0123456789") : 0;
+
+	if (strcmp(text, "0") == 0 || (digits && digits < 5 && !text[1 + digits]))
+		return true;
+	return strlen(text) >= 4 && !text[strspn(text, "0123456789abcdef-")];
+}
+
+static int check_boots(const struct string_list *boots)
+{
+	for (unsigned int i = 0; i < boots->count; i++) {
+		if (!is_boot(boots->item[i]))
+			return usage("--boot takes 0, -1 and so on, a boot id or four of its "
+				     "digits, not '%s'",
+				     boots->item[i]),
+			       -EINVAL;
+	}
+	return 0;
+}
+
 /* Times need --utc, which may come after them. */
 static int resolve(struct flags *o, int64_t now)
 {
@@ -177,6 +200,8 @@ static int resolve(struct flags *o, int64_t now)
 		r = parse_span("longer", o->longer, &o->longer_ns);
 	if (r == 0)
 		r = parse_span("shorter", o->shorter, &o->shorter_ns);
+	if (r == 0)
+		r = check_boots(&o->boot);
 	if (r == 0 && o->since && o->until && o->since_unix_ns >= o->until_unix_ns)
 		return usage("--since '%s' is not before --until '%s'", o->since, o->until),
 		       -EINVAL;
@@ -257,6 +282,8 @@ int flags_parse(struct flags *flags, unsigned int groups, int argc, char **argv,
 		if (r < 0)
 			return r;
 	}
+	if (flags->limit.given && !flags->limit.value && !(groups & FLAGS_FOLLOW))
+		return usage("--limit takes a number from 1 on"), -EINVAL;
 	flags->operands = argv + optind;
 	flags->operand_count = argc - optind;
 	return flags->help ? 0 : resolve(flags, now_unix_ns);

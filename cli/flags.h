@@ -36,9 +36,8 @@ struct string_list {
 	unsigned int count;
 };
 
-/* 0: not given; else given, with the number or 0 for "all". */
 struct optional_count {
-	bool given;
+	bool given, all; /* all: without a number; value is 0 then, too */
 	unsigned int value;
 };
 

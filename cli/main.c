@@ -167,7 +167,7 @@ static int open_databases(struct session *s)
 			return fail_database(paths->item[i], r, NULL);
 		s->db_count++;
 	}
-	return 0;
+	return session_check_databases(s);
 }
 
 /* A verb with formats of its own takes no others. */

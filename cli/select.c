@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/select.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <pwd.h>
@@ -19,7 +20,9 @@ static int parse_user(const char *text, int64_t *ret_uid)
 	long long uid = strtoll(text, &end, 10);
 
 	if (*text && !*end) {
-		*ret_uid = uid == -1 ? 4294967295LL : uid;
+		if (uid < -1 || uid > UINT32_MAX)
+			return usage("'%s' is no number of a user", text);
+		*ret_uid = uid == -1 ? UINT32_MAX : uid;
 		return 0;
 	}
 	if (strcmp(text, "unset") == 0) {
@@ -79,26 +82,58 @@ static int compile_regexes(struct selection *s)
 	return 0;
 }
 
-static int check_statuses(const struct string_list *list)
+static bool is_number(const char *text, long long most)
 {
-	for (unsigned int i = 0; i < list->count; i++) {
-		const char *text = list->item[i] + (*list->item[i] == '!');
-		char *end;
+	long long value;
+	char *end;
 
-		strtol(text, &end, 10);
-		if (!*text || *end)
-			return usage("--status takes a number or !number, not '%s'", list->item[i]);
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	return isdigit((unsigned char)*text) && !*end && !errno && value <= most;
+}
+
+/* What cannot be, cannot have been meant: nothing matched would be no answer. */
+static int check_numbers(const struct selection *s)
+{
+	const struct flags *f = s->flags;
+
+	for (unsigned int i = 0; i < f->status.count; i++) {
+		const char *text = f->status.item[i];
+
+		if (!is_number(text + (*text == '!'), 255))
+			return usage("--status takes a number up to 255, or !number, not '%s'",
+				     text);
+	}
+	for (unsigned int i = 0; i < f->ppid.count; i++) {
+		if (!is_number(f->ppid.item[i], INT32_MAX))
+			return usage("--ppid takes a pid, not '%s'", f->ppid.item[i]);
+	}
+	for (unsigned int i = 0; i < f->audit_session.count; i++) {
+		if (!is_number(f->audit_session.item[i], UINT32_MAX))
+			return usage("--session takes a number, not '%s'",
+				     f->audit_session.item[i]);
+	}
+	for (unsigned int i = 0; i < f->tty.count; i++) {
+		if (!*f->tty.item[i])
+			return usage("--tty takes a name, as pts/3 or none");
+	}
+	for (unsigned int i = 0; i < f->pid.count; i++) {
+		int r = session_check_name(s->session, f->pid.item[i]);
+
+		if (r != 0)
+			return r;
 	}
 	return 0;
 }
 
-static bool is_any(const struct flags *f)
+/* By more than by which process, which boot and what failed. */
+static bool chooses(const struct flags *f)
 {
-	return f->pid.count || f->boot.count || f->ppid.count || f->comm.count || f->exe.count ||
-	       f->args.count || f->regex.count || f->uid.count || f->loginuid.count ||
-	       f->audit_session.count || f->tty.count || f->container.count || f->pod.count ||
-	       f->cgroup.count || f->unit.count || f->status.count || f->signal.count ||
-	       f->longer || f->shorter || f->failed || f->alive || f->ended;
+	return f->ppid.count || f->comm.count || f->exe.count || f->args.count || f->regex.count ||
+	       f->uid.count || f->loginuid.count || f->audit_session.count || f->tty.count ||
+	       f->container.count || f->pod.count || f->cgroup.count || f->unit.count ||
+	       f->status.count || f->signal.count || f->longer || f->shorter || f->alive ||
+	       f->ended;
 }
 
 int selection_init(struct selection *s, const struct session *session)
@@ -107,7 +142,8 @@ int selection_init(struct selection *s, const struct session *session)
 	int r;
 
 	*s = (struct selection){.session = session, .flags = f};
-	s->any = is_any(f);
+	s->chooses = chooses(f);
+	s->any = s->chooses || f->pid.count || f->boot.count || f->failed;
 	s->by_image = f->exe.count || f->args.count || f->regex.count;
 	s->by_face = s->by_image || f->comm.count || f->uid.count || f->loginuid.count ||
 		     f->audit_session.count || f->tty.count || f->container.count || f->pod.count ||
@@ -118,7 +154,7 @@ int selection_init(struct selection *s, const struct session *session)
 	if (r == 0)
 		r = parse_users(&f->loginuid, s->loginuid);
 	if (r == 0)
-		r = check_statuses(&f->status);
+		r = check_numbers(s);
 	for (unsigned int i = 0; r == 0 && i < f->signal.count; i++)
 		r = parse_signal(f->signal.item[i], &s->signal[i]);
 	if (r == 0 && s->by_image) {

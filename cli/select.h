@@ -27,7 +27,8 @@ struct selection {
 	unsigned int regex_count;
 	int64_t uid[FLAGS_LIST_MAX], loginuid[FLAGS_LIST_MAX];
 	int signal[FLAGS_LIST_MAX]; /* 0: any */
-	bool any;		    /* something is selected at all */
+	bool any;		    /* something is selected at all, */
+	bool chooses;		    /* and by more than --pid, --boot and --failed */
 	bool by_image;		    /* something that only the image decides */
 	bool by_face;		    /* or that who ran it, and where, decides */
 	struct select_verdict *verdicts;

@@ -151,6 +151,33 @@ int session_writer(struct session *s, struct writer *ret_writer)
 	return 0;
 }
 
+static const char *common_boot(const struct query *first, const struct query *second)
+{
+	const struct boot *a, *b;
+
+	for (size_t i = query_boots(first, &a); i-- > 0;) {
+		for (size_t k = query_boots(second, &b); k-- > 0;) {
+			if (strcmp(a[i].boot_id, b[k].boot_id) == 0)
+				return a[i].boot_id;
+		}
+	}
+	return NULL;
+}
+
+int session_check_databases(const struct session *s)
+{
+	for (unsigned int i = 1; !s->command->apart && i < s->db_count; i++) {
+		for (unsigned int k = 0; k < i; k++) {
+			const char *boot = common_boot(s->db[k], s->db[i]);
+
+			if (boot)
+				return usage("%s and %s both hold boot %s; ask them one by one",
+					     query_path(s->db[k]), query_path(s->db[i]), boot);
+		}
+	}
+	return 0;
+}
+
 /* 0 is the latest boot of its database, -1 the one before. */
 static bool boot_matches(const struct boot *boot, const char *text)
 {
@@ -202,7 +229,7 @@ static int parse_name(const struct session *s, const char *text, struct pid_name
 
 	errno = 0;
 	name.pid = strtoll(text, &end, 10);
-	if (errno || name.pid <= 0 || end == text || (*end && end != at))
+	if (errno || name.pid <= 0 || name.pid > INT32_MAX || end == text || (*end && end != at))
 		return -EINVAL;
 	if (at) {
 		name.start = strtoll(at + 1, &end, 10);
@@ -242,16 +269,32 @@ static int find_in(struct session *s, struct query *q, const struct pid_name *na
 	return r;
 }
 
-int session_find(struct session *s, const char *text, struct process_list *list)
+static int find_name(const struct session *s, const char *text, struct pid_name *ret_name)
 {
-	struct pid_name name;
-	int r = parse_name(s, text, &name);
+	int r = parse_name(s, text, ret_name);
 
 	if (r == -EINVAL)
 		return usage("'%s' is no process; write PID or PID@START", text);
 	if (r < 0)
 		return usage("'%s' is neither a start in ns since boot nor a time",
 			     strchr(text, '@') + 1);
+	return 0;
+}
+
+int session_check_name(const struct session *s, const char *text)
+{
+	struct pid_name name;
+
+	return find_name(s, text, &name);
+}
+
+int session_find(struct session *s, const char *text, struct process_list *list)
+{
+	struct pid_name name;
+	int r = find_name(s, text, &name);
+
+	if (r != 0)
+		return r;
 	for (unsigned int i = 0; i < s->db_count; i++) {
 		r = find_in(s, s->db[i], &name, list);
 		if (r < 0)
