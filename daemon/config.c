@@ -11,11 +11,11 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "daemon/config_file.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_value.h"
-#include "daemon/sha256.h"
 #include "schema/cleanup.h"
 #include "schema/schema.h"
 
@@ -356,12 +356,14 @@ int config_hash(const struct config *config, char ret_hash[CONFIG_HASH_SIZE])
 	CLEANUP_FREE char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
+	XXH128_hash_t hash;
 
 	if (!out)
 		return -errno;
 	config_print(out, config);
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	sha256_hex(text, size, ret_hash);
+	hash = XXH3_128bits(text, size);
+	snprintf(ret_hash, CONFIG_HASH_SIZE, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
 	return 0;
 }

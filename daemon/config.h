@@ -14,8 +14,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "daemon/sha256.h"
-
 enum config_where { CONFIG_WHERE_ALL, CONFIG_WHERE_HOST, CONFIG_WHERE_CONTAINERS };
 
 enum config_exec_failures {
@@ -92,7 +90,8 @@ void config_free(struct config *config);
 uint64_t config_keep_free(const struct config *config, uint64_t filesystem_bytes);
 
 /* Hexadecimal SHA-256 and its NUL. */
-#define CONFIG_HASH_SIZE SHA256_HEX_SIZE
+/* XXH3 of 128 bits, in hexadecimal digits as xxh128sum prints them, and a NUL. */
+#define CONFIG_HASH_SIZE 33
 
 /* Over every effective value in its canonical form: two runs with one hash recorded alike. */
 int config_hash(const struct config *config, char ret_hash[CONFIG_HASH_SIZE]);

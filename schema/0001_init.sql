@@ -212,7 +212,7 @@ CREATE TABLE recorder_row (
   run              INTEGER PRIMARY KEY,
   boot             INTEGER NOT NULL,
   version          TEXT NOT NULL,
-  config_hash      TEXT NOT NULL, -- SHA-256 of the configuration in force
+  config_hash      TEXT NOT NULL, -- XXH3 (128 bits) of the configuration in force
   kernel           TEXT NOT NULL,
   filter           TEXT,          -- what is recorded, in words; NULL: the whole node
   started_boot_ns  INTEGER NOT NULL,
