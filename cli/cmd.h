@@ -68,12 +68,36 @@ void session_show_progress(struct session *session);
 void session_end_progress(struct session *session);
 /* EXIT_FOUND, or EXIT_INCOMPLETE where --strict asks for it. */
 int session_status(const struct session *session, const struct completeness *completeness);
+/* The same where nothing may have been found: what is not there may be among what is missing. */
+int session_outcome(const struct session *session, const struct completeness *completeness,
+		    bool found);
+/*
+ * What an answer about all of a time cannot know, in the boots that --boot names. UNKNOWN: as far
+ * as there are records.
+ */
+int session_add_time(const struct session *session, struct completeness *completeness,
+		     struct query *query, int64_t since_unix_ns, int64_t until_unix_ns,
+		     const struct process_list *shown);
+/* The same of every database up to a time: whoever is not there may have been lost anywhere. 0, or
+ * an exit status. */
+int session_add_record(const struct session *session, struct completeness *completeness,
+		       int64_t until_unix_ns);
+/*
+ * Says on stderr that there is no such process, and what may be missing. EXIT_NOTHING, or
+ * EXIT_INCOMPLETE where --strict asks for it.
+ */
+int session_nothing(const struct session *session, const struct completeness *completeness,
+		    const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The writer that -o names. 0, or an exit status with a sentence said. */
 int session_writer(struct session *session, struct writer *ret_writer);
 /* Applies --boot: whether a process of this boot may be shown. */
 bool session_wants_boot(const struct session *session, const struct boot *boot);
-/* The one process that --pid or the operand names; of several the newest. As session_find(). */
-int session_one(struct session *session, struct process_list *found, struct process **ret_process);
+/*
+ * The one process that --pid or the operand names; of several the newest. As session_find(); where
+ * none is, session_nothing() has said so and *ret_process is NULL.
+ */
+int session_one(struct session *session, struct completeness *completeness,
+		struct process_list *found, struct process **ret_process);
 /* Whether "4242" or "4242@START" names this process; malformed text names none. */
 bool session_names(const struct session *session, const char *text, const struct process *p);
 /* 0, or an exit status with a sentence said: whether such a text may name a process. */

@@ -54,8 +54,8 @@ static int fill(struct diff *d, struct tally *tally)
 		r = gather_each(s, &d->selection, s->db[i], tally->since_unix_ns,
 				tally->until_unix_ns, false, add, d);
 		if (r == 0)
-			r = completeness_add_range(&d->completeness, s->db[i], tally->since_unix_ns,
-						   tally->until_unix_ns, s->now_unix_ns, NULL);
+			r = session_add_time(s, &d->completeness, s->db[i], tally->since_unix_ns,
+					     tally->until_unix_ns, NULL);
 		if (r < 0)
 			return fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
 	}
@@ -229,7 +229,7 @@ static int run(struct session *session)
 	if (r == 0)
 		r = write_diff(&d);
 	if (r == 0)
-		r = d.changes ? session_status(session, &d.completeness) : EXIT_NOTHING;
+		r = session_outcome(session, &d.completeness, d.changes > 0);
 	selection_deinit(&d.selection);
 	tally_deinit(&d.now);
 	tally_deinit(&d.then);

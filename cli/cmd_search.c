@@ -2,6 +2,7 @@
 /* search: every process that matches, one line each, as it is found. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/gather.h"
 #include "schema/cleanup.h"
@@ -32,6 +33,28 @@ static int emit(struct search *s, struct process *p)
 	return r < 0 ? r : s->writer.ops->process(&s->writer, &node);
 }
 
+/* Each names one process: where that is there, nothing else can be missing. */
+static bool names_starts(const struct flags *f)
+{
+	for (unsigned int i = 0; i < f->pid.count; i++) {
+		const char *at = strchr(f->pid.item[i], '@');
+
+		if (!at || !at[1] || at[1 + strspn(at + 1, "0123456789")])
+			return false;
+	}
+	return f->pid.count > 0;
+}
+
+static int add_life(struct search *s, const struct process *p)
+{
+	struct session *session = s->session;
+	struct process_list one = {(struct process **)&p, 1, 0};
+
+	return completeness_add_range(&s->completeness, p->db, p->start_unix_ns,
+				      process_ended(p) ? p->end_unix_ns : session->now_unix_ns,
+				      session->now_unix_ns, &one);
+}
+
 /* Processes of one pid: few, and with their time checked one by one. Sorted, then cut. */
 static int from_pids(struct search *s, struct query *q)
 {
@@ -55,8 +78,12 @@ static int from_pids(struct search *s, struct query *q)
 		first = kept - (size_t)s->limit;
 	}
 	for (size_t i = first; r >= 0 && i < kept; i++) {
+		struct process *p = list.item[f->reverse ? kept - 1 - (i - first) : i];
+
 		s->found++;
-		r = emit(s, list.item[f->reverse ? kept - 1 - (i - first) : i]);
+		r = emit(s, p);
+		if (r == 0 && names_starts(f))
+			r = add_life(s, p);
 	}
 	process_list_deinit(&list);
 	return r < 0 ? r : 0;
@@ -135,12 +162,13 @@ static int finish(struct search *s)
 {
 	struct session *session = s->session;
 	int r = 0, ended;
+	bool by_name;
 
-	for (unsigned int i = 0; r == 0 && i < session->db_count; i++)
-		r = completeness_add_range(&s->completeness, session->db[i],
-					   session->flags.since_unix_ns,
-					   session->flags.until_unix_ns, session->now_unix_ns,
-					   NULL);
+	by_name = names_starts(&session->flags) && s->found >= session->flags.pid.count;
+	for (unsigned int i = 0; r == 0 && !by_name && i < session->db_count; i++)
+		r = session_add_time(session, &s->completeness, session->db[i],
+				     session->flags.since_unix_ns, session->flags.until_unix_ns,
+				     NULL);
 	if (r == 0)
 		r = completeness_end_processes(&s->completeness);
 	if (r == 0 && s->more)
@@ -181,7 +209,7 @@ static int run(struct session *session)
 	if (r == 0)
 		r = finish(&s);
 	if (r == 0)
-		r = s.found ? session_status(session, &s.completeness) : EXIT_NOTHING;
+		r = session_outcome(session, &s.completeness, s.found > 0);
 	completeness_deinit(&s.completeness);
 	selection_deinit(&s.selection);
 	return r;

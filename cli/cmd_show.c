@@ -251,20 +251,32 @@ static int show_text(struct show *s, struct process *p)
 	return r;
 }
 
+static bool wants_json(const struct show *s)
+{
+	const char *output = s->session->flags.output;
+
+	return output && strcmp(output, "json") == 0;
+}
+
+/* p NULL: there is none. */
 static int show_json(struct show *s, struct process *p)
 {
-	struct exec_failure *failures;
+	struct exec_failure *failures = NULL;
 	struct json json;
-	size_t count;
-	int r = query_failures_of(p->db, p, &failures, &count);
+	size_t count = 0;
+	int r = p ? query_failures_of(p->db, p, &failures, &count) : 0;
 
 	if (r < 0)
 		return r;
 	json_begin(&json, s->session->out, 3);
 	json_object_begin(&json, NULL);
-	json_object_begin(&json, "process");
-	json_process(&json, p);
-	json_object_end(&json);
+	if (p) {
+		json_object_begin(&json, "process");
+		json_process(&json, p);
+		json_object_end(&json);
+	} else {
+		json_text(&json, "process", NULL);
+	}
 	json_failures(&json, "failed_execs", failures, count);
 	json_completeness(&json, "completeness", &s->completeness);
 	json_object_end(&json);
@@ -276,9 +288,10 @@ static int show_json(struct show *s, struct process *p)
 
 static int show_one(struct show *s, struct process *p)
 {
-	struct process_list one = {&p, 1, 0};
-	const struct flags *flags = &s->session->flags;
+	struct process_list one = {&p, 1, 0}, parent = {0};
 	int64_t until = process_ended(p) ? p->end_unix_ns : s->session->now_unix_ns;
+	const struct boot_range life = {p->boot, p->start_boot_ns,
+					process_ended(p) ? p->end_boot_ns : INT64_MAX};
 	int r = gather_details(p->db, &one);
 
 	p->selected = true;
@@ -286,10 +299,18 @@ static int show_one(struct show *s, struct process *p)
 		r = completeness_add_range(&s->completeness, p->db, p->start_unix_ns, until,
 					   s->session->now_unix_ns, &one);
 	if (r == 0)
+		r = completeness_add_boot(&s->completeness, &life, &one);
+	/* Of the ancestors only the parent is told. */
+	if (r == 0)
+		r = query_ancestors(p->db, p, 1, &parent);
+	if (r == 0)
+		r = completeness_add_line(&s->completeness, p, &parent);
+	process_list_deinit(&parent);
+	if (r == 0)
 		r = completeness_add_processes(&s->completeness, &one);
 	if (r < 0)
 		return r;
-	if (flags->output && strcmp(flags->output, "json") == 0)
+	if (wants_json(s))
 		return show_json(s, p);
 	return show_text(s, p);
 }
@@ -299,8 +320,13 @@ static int run(struct session *session)
 	struct show s = {.session = session};
 	struct process_list found = {0};
 	struct process *p;
-	int r = session_one(session, &found, &p);
+	int r = session_one(session, &s.completeness, &found, &p);
 
+	if ((r == EXIT_NOTHING || r == EXIT_INCOMPLETE) && wants_json(&s)) {
+		int written = show_json(&s, NULL);
+
+		r = written < 0 ? written : r;
+	}
 	if (r == 0)
 		r = show_one(&s, p);
 	if (r == 0)

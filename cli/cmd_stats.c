@@ -250,17 +250,16 @@ static int run(struct session *session)
 		if (r == 0)
 			r = add_failures(&s, q);
 		if (r == 0)
-			r = completeness_add_range(&s.completeness, q, f->since_unix_ns,
-						   f->until_unix_ns, session->now_unix_ns, NULL);
+			r = session_add_time(session, &s.completeness, q, f->since_unix_ns,
+					     f->until_unix_ns, NULL);
 		if (r < 0)
 			r = fail_database(query_path(q), r, query_errmsg(q));
 	}
 	if (r == 0)
 		r = write_stats(&s);
 	if (r == 0)
-		r = s.tally.births + s.tally.execs + s.tally.failures
-			    ? session_status(session, &s.completeness)
-			    : EXIT_NOTHING;
+		r = session_outcome(session, &s.completeness,
+				    s.tally.births + s.tally.execs + s.tally.failures > 0);
 	selection_deinit(&s.selection);
 	tally_deinit(&s.tally);
 	completeness_deinit(&s.completeness);

@@ -7,6 +7,7 @@
 #include "cli/gather.h"
 #include "cli/moment.h"
 #include "cli/words.h"
+#include "schema/cleanup.h"
 
 /* What a tree is put together from; freed as one. */
 struct tree {
@@ -43,6 +44,8 @@ static int collect_target(struct tree *t)
 
 	if (up && (flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given))
 		r = query_ancestors(target->db, target, flags->ancestors.value, &t->shown);
+	if (r == 0)
+		r = completeness_add_line(&t->completeness, target, &t->shown);
 	for (size_t i = 0; i < t->shown.count; i++)
 		t->shown.item[i]->selected = only_up;
 	target->selected = true;
@@ -57,6 +60,8 @@ static int collect_target(struct tree *t)
 		for (size_t i = first; i < t->shown.count; i++)
 			t->shown.item[i]->selected = true;
 	}
+	/* In a ring of damaged data whoever is above is below, too. */
+	process_list_unique(&t->shown);
 	return r;
 }
 
@@ -98,39 +103,84 @@ static int collect_all(struct tree *t)
 	return r;
 }
 
-/* Of the selected: from the first start to the last end. */
-static void find_range(const struct tree *t, int64_t *since, int64_t *until)
+/* Of the selected of a boot: from the first start to the last end, or to that moment. */
+static struct boot_range find_range(const struct tree *t, const struct boot *boot, int64_t at_ns)
 {
-	*since = t->target ? t->target->start_unix_ns : INT64_MAX;
-	*until = INT64_MIN;
+	bool only_up = t->session->flags.ancestors.given || t->session->flags.line;
+	struct boot_range range = {boot, INT64_MAX, INT64_MIN};
+
 	for (size_t i = 0; i < t->shown.count; i++) {
 		const struct process *p = t->shown.item[i];
-		int64_t end = process_ended(p) ? p->end_unix_ns : t->session->now_unix_ns;
+		int64_t end = process_ended(p) ? p->end_boot_ns : INT64_MAX;
 
-		if (!p->selected || (t->target && p->start_unix_ns < *since))
+		/* completeness_add_line() is about those above. */
+		if (p->boot != boot || !p->selected ||
+		    (t->target && p->start_boot_ns < t->target->start_boot_ns))
 			continue;
-		*since = p->start_unix_ns < *since ? p->start_unix_ns : *since;
-		*until = end > *until ? end : *until;
+		/* Of a line of ancestors nothing can be missing that comes later. */
+		if (only_up && t->target)
+			end = p->start_boot_ns;
+		range.from_ns = p->start_boot_ns < range.from_ns ? p->start_boot_ns : range.from_ns;
+		range.to_ns = end > range.to_ns ? end : range.to_ns;
 	}
-	/* Of a line of ancestors nothing can be missing that comes later. */
-	if (t->target && (t->session->flags.ancestors.given || t->session->flags.line))
-		*until = t->target->start_unix_ns;
-	if (t->moment.unix_ns != UNKNOWN)
-		*until = t->moment.unix_ns;
+	if (at_ns != UNKNOWN)
+		range.to_ns = at_ns;
+	return range;
+}
+
+static int add_moment(struct tree *t, struct query *q)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	struct session *s = t->session;
+	int64_t at = t->moment.unix_ns;
+	size_t count;
+	int r = query_ranges(q, at, at + 1, &ranges, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct boot_range range = find_range(t, ranges[i].boot, ranges[i].to_ns);
+
+		if (session_wants_boot(s, range.boot) && range.from_ns < range.to_ns)
+			r = completeness_add_boot(&t->completeness, &range, &t->shown);
+	}
+	if (r < 0)
+		return r;
+	/* Whom retention removed below a process shown is counted there. */
+	if (t->target)
+		return completeness_add_range(&t->completeness, q, at, at + 1, s->now_unix_ns,
+					      &t->shown);
+	return session_add_time(s, &t->completeness, q, at, at + 1, &t->shown);
+}
+
+static int add_target(struct tree *t)
+{
+	const struct process *p = t->target;
+	struct boot_range range = find_range(t, p->boot, UNKNOWN);
+	int64_t until = boot_to_unix(p->boot, range.to_ns);
+	int r = completeness_add_boot(&t->completeness, &range, &t->shown);
+
+	if (range.to_ns == INT64_MAX)
+		until = t->session->now_unix_ns;
+	if (r == 0 && p->start_unix_ns <= until)
+		r = completeness_add_range(&t->completeness, p->db, p->start_unix_ns, until,
+					   t->session->now_unix_ns, &t->shown);
+	return r;
 }
 
 static int add_completeness(struct tree *t)
 {
 	struct session *s = t->session;
-	int64_t since, until;
 	int r = 0;
 
-	find_range(t, &since, &until);
-	for (unsigned int i = 0; r == 0 && since <= until && i < s->db_count; i++) {
+	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
 		if (t->target && s->db[i] != t->target->db)
 			continue;
-		r = completeness_add_range(&t->completeness, s->db[i], since, until, s->now_unix_ns,
-					   &t->shown);
+		if (t->moment.unix_ns != UNKNOWN)
+			r = add_moment(t, s->db[i]);
+		else if (t->target)
+			r = add_target(t);
+		else
+			r = session_add_time(s, &t->completeness, s->db[i], UNKNOWN, UNKNOWN,
+					     &t->shown);
 	}
 	return r < 0 ? r : completeness_add_processes(&t->completeness, &t->shown);
 }
@@ -175,28 +225,55 @@ static const char *make_title(struct tree *t)
 	return t->title;
 }
 
+static struct answer make_answer(struct tree *t)
+{
+	const struct flags *flags = &t->session->flags;
+
+	return (struct answer){
+		.verb = "tree",
+		.title = make_title(t),
+		.target = t->target,
+		.since_unix_ns = flags->since_unix_ns,
+		.until_unix_ns = flags->until_unix_ns,
+		.at_unix_ns = flags->at_unix_ns,
+		.running = UNKNOWN,
+		.line = flags->line,
+		.failures = flags->failed,
+		.forest = &t->forest,
+		.completeness = &t->completeness,
+	};
+}
+
+/* A program gets a document all the same. */
+static int tell_nothing(struct tree *t, const char *pid)
+{
+	struct session *s = t->session;
+	struct answer answer = make_answer(t);
+	int r = session_add_record(s, &t->completeness, t->moment.unix_ns), written = 0;
+
+	session_end_progress(s);
+	if (r != 0)
+		return r;
+	if (pid)
+		r = session_nothing(s, &t->completeness, "no process %s is recorded%s", pid,
+				    s->flags.at ? " as alive then" : "");
+	else
+		r = session_nothing(s, &t->completeness, "no process matches");
+	if (t->writer.ops != writer_find("text") && t->writer.ops != writer_find("table"))
+		written = writer_write(&t->writer, &answer);
+	return written < 0 ? written : r;
+}
+
 static int show(struct tree *t)
 {
 	struct session *s = t->session;
 	struct process_list others = {t->found.item, t->found.count ? t->found.count - 1 : 0, 0};
-	struct answer answer = {
-		.verb = "tree",
-		.title = make_title(t),
-		.target = t->target,
-		.same_pid = &others,
-		.since_unix_ns = s->flags.since_unix_ns,
-		.until_unix_ns = s->flags.until_unix_ns,
-		.at_unix_ns = s->flags.at_unix_ns,
-		.running = UNKNOWN,
-		.line = s->flags.line,
-		.failures = s->flags.failed,
-		.completeness = &t->completeness,
-	};
+	struct answer answer = make_answer(t);
 	int r = build(t);
 
 	if (r < 0)
 		return fail_database(query_path(s->db[0]), r, query_errmsg(s->db[0]));
-	answer.forest = &t->forest;
+	answer.same_pid = &others;
 	session_end_progress(s);
 	r = writer_write(&t->writer, &answer);
 	return r < 0 ? r : session_status(s, &t->completeness);
@@ -213,8 +290,7 @@ static int find_target(struct tree *t, const char *pid)
 			process_list_remove(&t->found, i);
 	}
 	if (r == 0 && t->found.count == 0)
-		return fail(EXIT_NOTHING, "no process %s is recorded%s", pid,
-			    s->flags.at ? " as alive then" : "");
+		return tell_nothing(t, pid);
 	if (r == 0)
 		t->target = t->found.item[t->found.count - 1];
 	return r;
@@ -227,7 +303,7 @@ static int collect(struct tree *t, const char *pid)
 	if (!pid) {
 		r = collect_all(t);
 		if (r == 0 && t->shown.count == 0)
-			return fail(EXIT_NOTHING, "no process matches");
+			return tell_nothing(t, NULL);
 		return r;
 	}
 	r = find_target(t, pid);

@@ -234,19 +234,29 @@ static int write_json(struct why *w)
 	return r;
 }
 
-static int answer(struct why *w, struct process *p)
+static bool wants_json(const struct why *w)
 {
 	const char *output = w->session->flags.output;
+
+	return output && strcmp(output, "json") == 0;
+}
+
+static int answer(struct why *w, struct process *p)
+{
+	struct process_list ancestors;
 	int r = follow(w, p);
 
+	ancestors = (struct process_list){w->chain.item + 1, w->chain.count - 1, 0};
 	if (r == 0)
 		r = completeness_add_range(&w->completeness, p->db, p->start_unix_ns,
 					   p->start_unix_ns, w->session->now_unix_ns, NULL);
 	if (r == 0)
+		r = completeness_add_line(&w->completeness, p, &ancestors);
+	if (r == 0)
 		r = completeness_add_processes(&w->completeness, &w->chain);
 	if (r < 0)
 		return r;
-	return output && strcmp(output, "json") == 0 ? write_json(w) : write_text(w);
+	return wants_json(w) ? write_json(w) : write_text(w);
 }
 
 static int run(struct session *session)
@@ -254,8 +264,13 @@ static int run(struct session *session)
 	struct why w = {.session = session};
 	struct process_list found = {0};
 	struct process *p;
-	int r = session_one(session, &found, &p);
+	int r = session_one(session, &w.completeness, &found, &p);
 
+	if ((r == EXIT_NOTHING || r == EXIT_INCOMPLETE) && wants_json(&w)) {
+		int written = write_json(&w);
+
+		r = written < 0 ? written : r;
+	}
 	if (r == 0)
 		r = answer(&w, p);
 	if (r == 0)

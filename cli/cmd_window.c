@@ -260,8 +260,8 @@ static int begin(struct window *w)
 	int r = parts_init(&w->parts, s, s->db, s->db_count, f->since_unix_ns, f->until_unix_ns);
 
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
-		r = completeness_add_range(&w->completeness, s->db[i], f->since_unix_ns,
-					   f->until_unix_ns, s->now_unix_ns, NULL);
+		r = session_add_time(s, &w->completeness, s->db[i], f->since_unix_ns,
+				     f->until_unix_ns, NULL);
 		if (r < 0)
 			r = fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
 	}
@@ -338,9 +338,9 @@ static int run(struct session *s)
 	if (r == 0)
 		r = write_window(&w);
 	if (r == 0)
-		r = session_status(s, &w.completeness);
+		r = session_outcome(s, &w.completeness, !w.nothing);
 	window_deinit(&w);
-	return r == EXIT_FOUND && w.nothing ? EXIT_NOTHING : r;
+	return r;
 }
 
 const struct command cmd_window = {

@@ -93,6 +93,18 @@ void completeness_add_shown(struct completeness *c, const struct process_list *s
 	}
 }
 
+/* Two ranges of one answer may touch the same gap. */
+static bool is_told(const struct completeness *c, const struct query *q, const struct gap *gap)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct missing *m = &c->item[i];
+
+		if (m->kind == MISSING_GAP && m->db == q && m->gap_id == gap->id)
+			return true;
+	}
+	return false;
+}
+
 static int add_gaps(struct completeness *c, struct query *q, const struct boot_range *range,
 		    const struct process_list *shown)
 {
@@ -104,7 +116,7 @@ static int add_gaps(struct completeness *c, struct query *q, const struct boot_r
 		struct missing *m;
 
 		/* What was rebuilt is in the answer, marked as recovered. */
-		if (gaps[i].lost == 0)
+		if (gaps[i].lost == 0 || is_told(c, q, &gaps[i]))
 			continue;
 		m = add(c, MISSING_GAP);
 		if (!m)
@@ -116,9 +128,29 @@ static int add_gaps(struct completeness *c, struct query *q, const struct boot_r
 		m->lost = gaps[i].lost;
 		m->recovered = gaps[i].recovered;
 		m->db = q;
+		m->gap_id = gaps[i].id;
 		find_touched(m, shown);
 	}
 	return r;
+}
+
+static int add_pruned(struct completeness *c, struct query *q, const struct boot_range *range)
+{
+	struct pruned pruned = {0};
+	struct missing *m;
+	int r = query_pruned(q, range, &pruned);
+
+	if (r < 0 || !pruned.processes)
+		return r;
+	m = add(c, MISSING_PRUNED);
+	if (!m)
+		return -ENOMEM;
+	m->from_unix_ns = boot_to_unix(range->boot, pruned.from_boot_ns);
+	m->to_unix_ns = boot_to_unix(range->boot, pruned.to_boot_ns);
+	m->count = pruned.processes;
+	m->db = q;
+	snprintf(m->touches, sizeof(m->touches), "whole processes");
+	return 0;
 }
 
 struct span {
@@ -198,58 +230,133 @@ static int add_uncovered(struct completeness *c, struct query *q, struct span *s
 	return r;
 }
 
-static int add_downtime(struct completeness *c, struct query *q, int64_t since, int64_t until,
-			int64_t now, const struct process_list *shown)
+static bool wants(const struct scope *scope, const struct boot *boot)
 {
-	CLEANUP_FREE struct span *spans = NULL;
-	struct recorder_run *runs;
-	size_t count, used = 0, told = c->count;
-	int r = query_runs(q, &runs, &count);
+	return !scope->wants || scope->wants(boot, scope->userdata);
+}
 
-	if (r < 0)
-		return r;
-	spans = calloc(count + told + 1, sizeof(*spans));
-	if (!spans)
-		return -ENOMEM;
-	/* What a gap tells need not be told again. */
-	for (size_t i = 0; i < told; i++) {
+/* Times of which a question for some boots does not ask; at most three for each boot, and one. */
+static size_t add_unasked(struct query *q, const struct scope *scope,
+			  const struct recorder_run *runs, size_t count, struct span *spans)
+{
+	const struct boot *boots;
+	size_t boot_count = query_boots(q, &boots), used = 0;
+
+	for (size_t b = 0; scope->wants && b < boot_count; b++) {
+		int64_t start = boot_to_unix(&boots[b], 0), end = INT64_MAX;
+		const struct recorder_run *first = NULL, *last = NULL;
+
+		if (b == 0)
+			spans[used++] = (struct span){INT64_MIN, start};
+		if (b + 1 < boot_count)
+			end = boot_to_unix(&boots[b + 1], 0);
+		if (!wants(scope, &boots[b])) {
+			spans[used++] = (struct span){start, end};
+			continue;
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (runs[i].boot != &boots[b])
+				continue;
+			first = first ? first : &runs[i];
+			last = &runs[i];
+		}
+		/* Without a bound, as far as there are records of that boot. */
+		if (first && scope->since_unix_ns == UNKNOWN)
+			spans[used++] = (struct span){start, boot_to_unix(first->boot,
+									  first->started_boot_ns)};
+		if (last && scope->until_unix_ns == UNKNOWN)
+			spans[used++] = (struct span){run_end(last, NULL, scope->now_unix_ns), end};
+	}
+	return used;
+}
+
+/* What a gap tells need not be told again. */
+static size_t add_told(const struct completeness *c, struct span *spans)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
 		const struct missing *m = &c->item[i];
 
 		if (m->kind == MISSING_GAP && m->from_unix_ns != UNKNOWN &&
 		    m->to_unix_ns != UNKNOWN)
 			spans[used++] = (struct span){m->from_unix_ns, m->to_unix_ns};
 	}
+	return used;
+}
+
+static int add_downtime(struct completeness *c, struct query *q, const struct scope *scope,
+			const struct process_list *shown)
+{
+	CLEANUP_FREE struct span *spans = NULL;
+	int64_t until = scope->until_unix_ns;
+	const struct boot *boots;
+	struct recorder_run *runs;
+	size_t count, used;
+	int r = query_runs(q, &runs, &count);
+
+	if (r < 0)
+		return r;
+	spans = calloc(count + c->count + 3 * query_boots(q, &boots) + 1, sizeof(*spans));
+	if (!spans)
+		return -ENOMEM;
+	used = add_told(c, spans);
+	used += add_unasked(q, scope, runs, count, spans + used);
 	for (size_t i = 0; i < count; i++) {
 		const struct recorder_run *next = i + 1 < count ? &runs[i + 1] : NULL;
 		struct span span = {boot_to_unix(runs[i].boot, runs[i].started_boot_ns),
-				    run_end(&runs[i], next, now)};
+				    run_end(&runs[i], next, scope->now_unix_ns)};
 
-		if (runs[i].filter)
+		if (runs[i].filter && wants(scope, runs[i].boot))
 			c->filter = copy(c, runs[i].filter);
 		if (span.from != UNKNOWN && span.to != UNKNOWN)
 			spans[used++] = span;
 	}
 	/* Nobody can have recorded what is yet to come. */
-	if (until != UNKNOWN && until > now)
-		until = now;
+	if (until != UNKNOWN && until > scope->now_unix_ns)
+		until = scope->now_unix_ns;
 	if (used == 0)
-		return add_not_recorded(c, q, since, until, shown);
-	return add_uncovered(c, q, spans, used, since, until, shown);
+		return add_not_recorded(c, q, scope->since_unix_ns, until, shown);
+	return add_uncovered(c, q, spans, used, scope->since_unix_ns, until, shown);
+}
+
+static int add_scope(struct completeness *c, struct query *q, const struct scope *scope,
+		     bool with_pruned, const struct process_list *shown)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	size_t count;
+	int r = query_ranges(q, scope->since_unix_ns, scope->until_unix_ns, &ranges, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (!wants(scope, ranges[i].boot))
+			continue;
+		r = add_gaps(c, q, &ranges[i], shown);
+		if (r == 0 && with_pruned)
+			r = add_pruned(c, q, &ranges[i]);
+	}
+	return r == 0 ? add_downtime(c, q, scope, shown) : r;
 }
 
 int completeness_add_range(struct completeness *c, struct query *q, int64_t since_unix_ns,
 			   int64_t until_unix_ns, int64_t now_unix_ns,
 			   const struct process_list *shown)
 {
-	CLEANUP_FREE struct boot_range *ranges = NULL;
-	size_t count;
-	int r = query_ranges(q, since_unix_ns, until_unix_ns, &ranges, &count);
+	const struct scope scope = {since_unix_ns, until_unix_ns, now_unix_ns, NULL, NULL};
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = add_gaps(c, q, &ranges[i], shown);
-	if (r == 0)
-		r = add_downtime(c, q, since_unix_ns, until_unix_ns, now_unix_ns, shown);
-	return r;
+	return add_scope(c, q, &scope, false, shown);
+}
+
+int completeness_add_boot(struct completeness *c, const struct boot_range *range,
+			  const struct process_list *shown)
+{
+	return add_gaps(c, range->boot->db, range, shown);
+}
+
+int completeness_add_time(struct completeness *c, struct query *q, const struct scope *scope,
+			  const struct process_list *shown)
+{
+	c->of_time = true;
+	return add_scope(c, q, scope, true, shown);
 }
 
 static bool any_truncated(const struct process *p)
@@ -281,13 +388,57 @@ static void count(struct missing *m, const struct process *p, int64_t number)
 	m->count += number;
 }
 
+/* When the first recording of a boot began; before that snapshots know. */
+static int recording_began(const struct boot *boot, int64_t *ret_boot_ns)
+{
+	struct recorder_run *runs;
+	size_t count;
+	int r = query_runs(boot->db, &runs, &count);
+
+	*ret_boot_ns = INT64_MIN;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (runs[i].boot == boot) {
+			*ret_boot_ns = runs[i].started_boot_ns;
+			break;
+		}
+	}
+	return r;
+}
+
+int completeness_add_line(struct completeness *c, const struct process *p,
+			  const struct process_list *line)
+{
+	struct boot_range range = {p->boot, p->start_boot_ns, p->start_boot_ns};
+	const struct process *top = line->count ? line->item[line->count - 1] : p;
+	struct process *above;
+	int64_t began;
+	int r = recording_began(p->boot, &began);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < line->count; i++) {
+		const struct process *a = line->item[i];
+		int64_t from = a->start_boot_ns;
+
+		if (a->birth == PROVENANCE_SNAPSHOT && from < began)
+			from = began;
+		if (a->boot == p->boot && from < range.from_ns)
+			range.from_ns = from;
+	}
+	if (range.from_ns < range.to_ns)
+		r = completeness_add_boot(c, &range, line);
+	if (r == 0 && top->parent_id && query_process(p->db, top->parent_id, &above) == 1)
+		count(&c->unknown, top, 1);
+	return r;
+}
+
 int completeness_count_process(struct completeness *c, const struct process *p)
 {
 	if (any_truncated(p))
 		count(&c->truncated, p, 1);
 	if (is_unknown(p))
 		count(&c->unknown, p, 1);
-	if (p->pruned_children)
+	if (p->pruned_children && !c->of_time)
 		count(&c->pruned, p, p->pruned_children);
 	return 0;
 }

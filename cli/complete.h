@@ -13,10 +13,10 @@ enum missing_kind {
 	MISSING_GAP,	      /* events that could not be delivered */
 	MISSING_NOT_RECORDED, /* no lineaged was recording */
 	MISSING_TRUNCATED,    /* a value of a process shown is not whole */
-	MISSING_PRUNED,	      /* retention removed children of a process shown */
-	MISSING_UNKNOWN,      /* who a process shown was had not been learned before it went */
-	MISSING_LIMIT,	      /* the question itself asked for less (--limit) */
-	MISSING_UNREAD,	      /* the database could not be read to the end */
+	MISSING_PRUNED,	 /* retention removed processes of the time, or children of one shown */
+	MISSING_UNKNOWN, /* who a process shown was had not been learned before it went */
+	MISSING_LIMIT,	 /* the question itself asked for less (--limit) */
+	MISSING_UNREAD,	 /* the database could not be read to the end */
 };
 
 struct missing {
@@ -26,8 +26,9 @@ struct missing {
 	int64_t lost, recovered; /* events missing (UNKNOWN: cannot be known), and rebuilt */
 	int64_t count;		 /* processes, values */
 	const struct query *db;	 /* where it is missing; NULL: of what is counted */
-	char name[80];		 /* of the first process, as "bash(990)", escaped */
-	char touches[160];	 /* which part of the answer, in words */
+	int64_t gap_id;		 /* of a gap */
+	char name[80];	   /* of the first process, as "bash(990)", escaped; "" where none is */
+	char touches[160]; /* which part of the answer, in words */
 };
 
 struct completeness {
@@ -37,6 +38,7 @@ struct completeness {
 	struct arena arena; /* of the texts above */
 	struct missing truncated, pruned,
 		unknown; /* being counted, until completeness_end_processes() */
+	bool of_time;	 /* completeness_add_time() has told of what was pruned */
 };
 
 static inline bool is_complete(const struct completeness *c)
@@ -50,11 +52,37 @@ const char *missing_kind_name(enum missing_kind kind);
 
 /*
  * Loss in a range of time: gaps, and times when nothing recorded. UNKNOWN: as far as there are
- * records. `shown` tells which processes of the answer lived then.
+ * records. `shown` tells which processes of the answer lived then. For answers about processes that
+ * are known: what retention removed is counted under them.
  */
 int completeness_add_range(struct completeness *completeness, struct query *query,
 			   int64_t since_unix_ns, int64_t until_unix_ns, int64_t now_unix_ns,
 			   const struct process_list *shown);
+
+/* Gaps in a range of boot time, whatever the wall clock showed then. */
+int completeness_add_boot(struct completeness *completeness, const struct boot_range *range,
+			  const struct process_list *shown);
+
+/* What an answer about a time looked through. */
+struct scope {
+	int64_t since_unix_ns, until_unix_ns, now_unix_ns;
+	/* Only these boots; NULL: any. */
+	bool (*wants)(const struct boot *boot, const void *userdata);
+	const void *userdata;
+};
+
+/* The same for answers about all that was in a time: with what retention removed of it, but not
+ * what it removed at other times below processes shown. */
+int completeness_add_time(struct completeness *completeness, struct query *query,
+			  const struct scope *scope, const struct process_list *shown);
+/*
+ * Loss in the lives of the ancestors of p, each up to the birth of the one below it: a lost exec or
+ * birth then makes the line another. Of whom a snapshot found, from the first recording of its
+ * boot. `line`: ancestors, the nearest first; ends at one whose parent is not in the database: that
+ * counts too, with completeness_end_processes().
+ */
+int completeness_add_line(struct completeness *completeness, const struct process *p,
+			  const struct process_list *line);
 /* More of what is shown, where not all was known before. */
 void completeness_add_shown(struct completeness *completeness, const struct process_list *shown);
 /*

@@ -13,8 +13,11 @@ static int gather_family(struct session *s, const char *pid, struct extract *e)
 	struct process_list found = {0};
 	int r = session_find(s, pid, &found);
 
-	if (r == 0 && found.count == 0)
-		r = fail(EXIT_NOTHING, "no process %s is recorded", pid);
+	if (r == 0 && found.count == 0) {
+		r = session_add_record(s, &e->completeness, UNKNOWN);
+		if (r == 0)
+			r = session_nothing(s, &e->completeness, "no process %s is recorded", pid);
+	}
 	if (r == 0) {
 		e->target = found.item[found.count - 1];
 		r = process_list_add(&e->list, e->target);
@@ -92,10 +95,14 @@ static int add_completeness(struct session *s, struct extract *e)
 		if (e->target && e->target->db != s->db[i])
 			continue;
 		r = gather_details(s->db[i], &e->list);
-		if (r == 0)
+		if (r == 0 && e->target)
 			r = completeness_add_range(&e->completeness, s->db[i], since, until,
 						   s->now_unix_ns, &e->list);
+		else if (r == 0)
+			r = session_add_time(s, &e->completeness, s->db[i], since, until, &e->list);
 	}
+	if (r == 0 && e->target)
+		r = gather_line(e->target, &e->completeness);
 	return r < 0 ? r : completeness_add_processes(&e->completeness, &e->list);
 }
 
@@ -123,10 +130,10 @@ int extract_gather(struct session *s, struct extract *e)
 		if (r < 0)
 			r = fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
 	}
-	if (r == 0 && e->list.count == 0)
-		r = fail(EXIT_NOTHING, "no process matches");
 	if (r == 0)
 		r = add_completeness(s, e);
+	if (r == 0 && e->list.count == 0)
+		r = session_nothing(s, &e->completeness, "no process matches");
 	process_list_sort(&e->list);
 	selection_deinit(&selection);
 	return r;

@@ -127,6 +127,17 @@ int gather_alive_at(struct session *s, struct query *q, int64_t unix_ns, struct 
 	return r;
 }
 
+int gather_line(struct process *p, struct completeness *completeness)
+{
+	struct process_list line = {0};
+	int r = query_ancestors(p->db, p, 0, &line);
+
+	if (r == 0)
+		r = completeness_add_line(completeness, p, &line);
+	process_list_deinit(&line);
+	return r;
+}
+
 int gather_details(struct query *q, struct process_list *list)
 {
 	int r = query_load_execs(q, list);

@@ -18,6 +18,8 @@ int gather_filter(struct selection *selection, struct process_list *list, size_t
 /* Appends who was alive at that time. */
 int gather_alive_at(struct session *session, struct query *query, int64_t unix_ns,
 		    struct process_list *list);
+/* What may be missing in the line of ancestors of p. */
+int gather_line(struct process *p, struct completeness *completeness);
 /* 0 goes on, 1 ends it; p and its images last until it returns. */
 typedef int (*gather_fn)(struct process *p, void *userdata);
 /*

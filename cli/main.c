@@ -116,7 +116,8 @@ static void help_status(FILE *out)
 	      "  1  nothing matched\n"
 	      "  2  wrong usage\n"
 	      "  3  the database cannot be read, or the answer not be written\n"
-	      "  4  found, but the answer may be incomplete (only with --strict)\n",
+	      "  4  the answer may be incomplete, also where nothing matched (only with "
+	      "--strict)\n",
 	      out);
 }
 

@@ -174,6 +174,7 @@ int query_each_failure(struct query *query, const struct boot_range *range,
 
 /* Loss and runs, for completeness. */
 struct gap {
+	int64_t id;
 	const struct boot *boot;
 	const char *cause, *detail;
 	int64_t cpu, from_boot_ns, to_boot_ns, from_unix_ns, to_unix_ns;
@@ -187,6 +188,13 @@ struct recorder_run {
 	int64_t started_boot_ns, last_boot_ns, stopped_boot_ns;
 };
 
+/* What retention removed of those that lived in the range; the times are theirs, all together. */
+struct pruned {
+	int64_t processes; /* 0: none */
+	int64_t from_boot_ns, to_boot_ns;
+};
+
+int query_pruned(struct query *query, const struct boot_range *range, struct pruned *ret_pruned);
 /* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
 int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
 	       size_t *ret_count);

@@ -51,12 +51,20 @@ static const struct {
 	 ") UNION SELECT comm FROM " WANTED_ROW " UNION SELECT cwd FROM " WANTED_ROW
 	 " UNION SELECT comm FROM " WANTED_EXEC " UNION SELECT cwd FROM " WANTED_EXEC
 	 ") ORDER BY text"},
-	/* Children that retention removed, and then those that are left out here. */
+	/*
+	 * What retention removed, of parents that are not here under their boot, and then children
+	 * that are left out here. These have a time that no question meets: the gaps and the filter
+	 * of the export tell of them.
+	 */
 	{"pruned_row",
-	 "SELECT parent_id, sum(processes), min(boot), min(from_boot_ns), max(to_boot_ns) FROM ("
+	 "SELECT parent_id, sum(processes), min(boot) AS boot, "
+	 "coalesce(min(from_boot_ns), 9223372036854775807), coalesce(max(to_boot_ns), -1) FROM ("
 	 "SELECT parent_id, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row "
 	 "WHERE parent_id " IN_WANTED " UNION ALL "
-	 "SELECT parent_id, count(*), boot, min(start_boot_ns), max(start_boot_ns) "
+	 "SELECT -boot, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row r" OF_BOOTS
+	 " AND parent_id NOT " IN_WANTED " AND EXISTS (SELECT 1 FROM temp.asked a "
+	 "WHERE a.boot = r.boot AND r.from_boot_ns < a.to_ns AND r.to_boot_ns >= a.from_ns) "
+	 "UNION ALL SELECT parent_id, count(*), boot, NULL, NULL "
 	 "FROM process_row WHERE parent_id " IN_WANTED " AND process_id NOT " IN_WANTED
 	 " GROUP BY parent_id) GROUP BY parent_id ORDER BY parent_id"},
 };
@@ -149,16 +157,40 @@ static int mark_wanted(struct query *q, const struct process_list *list)
 	return r;
 }
 
-static int step_copy(sqlite3_stmt *from, sqlite3_stmt *to, const int64_t *shift)
+/* The times that were asked for, in boot time. */
+static int mark_asked(struct query *q, const struct query_export *e)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	sqlite3_stmt *stmt = NULL;
+	size_t count = 0;
+	int r = schema_exec(q->db, "CREATE TEMP TABLE asked (boot, from_ns, to_ns)");
+
+	if (r == 0)
+		r = query_ranges(q, e->since_unix_ns, e->until_unix_ns, &ranges, &count);
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(
+			q->db, "INSERT INTO temp.asked VALUES (?1, ?2, ?3)", -1, &stmt, NULL));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		sqlite3_bind_int(stmt, 1, ranges[i].boot->number);
+		sqlite3_bind_int64(stmt, 2, ranges[i].from_ns);
+		sqlite3_bind_int64(stmt, 3, ranges[i].to_ns);
+		r = sqlite3_step(stmt) == SQLITE_DONE ? 0 : SCHEMA_E_SQLITE;
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+static int step_copy(sqlite3_stmt *from, sqlite3_stmt *to, const int64_t *shift, int64_t boots)
 {
 	int rc;
 
 	for (int i = 0; i < sqlite3_column_count(from); i++) {
 		int64_t id = shift[i] ? sqlite3_column_int64(from, i) : 0;
 
-		/* 0 and NULL name nothing. */
-		if (id > 0 && sqlite3_column_type(from, i) == SQLITE_INTEGER)
-			sqlite3_bind_int64(to, i + 1, id + shift[i]);
+		/* 0 and NULL name nothing; in the place of a process, less than 0 is a boot. */
+		if (id != 0 && sqlite3_column_type(from, i) == SQLITE_INTEGER)
+			sqlite3_bind_int64(to, i + 1, id > 0 ? id + shift[i] : id - boots);
 		else
 			sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
 	}
@@ -188,7 +220,7 @@ static int copy_table(sqlite3 *from, sqlite3 *to, const char *table, const char 
 		r = sql.failed ? -ENOMEM
 			       : schema_error(sqlite3_prepare_v2(to, sql.data, -1, &write, NULL));
 	while (r == 0 && (rc = sqlite3_step(read)) == SQLITE_ROW)
-		r = step_copy(read, write, shift);
+		r = step_copy(read, write, shift, shifts[ID_BOOT]);
 	if (r == 0 && rc != SQLITE_DONE)
 		r = schema_error(rc);
 	sqlite3_finalize(read);
@@ -202,7 +234,8 @@ static int add_gaps(struct query *q, sqlite3 *to, int64_t first_boot, int64_t si
 {
 	static const char sql[] =
 		"INSERT INTO gap_row (boot, cause, from_boot_ns, to_boot_ns, detail) "
-		"SELECT boot, 'not_exported', ?2, min(?3, last), 'outside the time exported' FROM "
+		"SELECT boot, 'not_exported', ?2, min(?3 - 1, last), 'outside the time exported' "
+		"FROM "
 		"(SELECT boot, max(last_boot_ns) AS last FROM recorder_row WHERE boot = ?1 "
 		"GROUP BY boot) WHERE last > ?2";
 	CLEANUP_FREE struct boot_range *ranges = NULL;
@@ -286,7 +319,8 @@ static int fill(struct query *const *queries, unsigned int count, sqlite3 *to,
 	e->execs = count_rows(to, "SELECT count(*) FROM exec_row");
 	e->failures = count_rows(to, "SELECT count(*) FROM exec_failure_row");
 	e->images = count_rows(to, "SELECT count(*) FROM image");
-	e->left_out = count_rows(to, "SELECT coalesce(sum(processes), 0) FROM pruned_row");
+	e->left_out = count_rows(to, "SELECT coalesce(sum(processes), 0) FROM pruned_row "
+				     "WHERE parent_id > 0");
 	return r;
 }
 
@@ -310,6 +344,8 @@ int query_export(struct query *const *queries, unsigned int count, const char *p
 
 	for (unsigned int i = 0; r == 0 && i < count; i++)
 		r = mark_wanted(queries[i], e->list);
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = mark_asked(queries[i], e);
 	if (r == 0)
 		r = schema_open_writer(path, &to);
 	if (r == 0)

@@ -107,6 +107,8 @@
 		 "WHERE process_id>=?1 AND process_id<=?2 ORDER BY process_id,exec_id")            \
 	X(PRUNED, "SELECT processes FROM pruned_row WHERE parent_id=?1")                           \
 	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
+	X(PRUNED_IN, "SELECT coalesce(sum(processes),0),min(from_boot_ns),max(to_boot_ns) "        \
+		     "FROM pruned_row WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2")       \
 	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
 		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \
 	X(POSITIONS, "SELECT cpu,next_seq FROM cpu_position WHERE boot=?1 ORDER BY cpu")           \
@@ -114,9 +116,10 @@
 	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                   \
 		     "FROM exec_failure_row INDEXED BY exec_failure_time "                         \
 		     "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 ORDER BY boot_ns,failure_id")   \
-	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered FROM gap_row "     \
-		"WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                            \
-		"ORDER BY from_boot_ns,gap_id")                                                    \
+	X(GAPS,                                                                                    \
+	  "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered,gap_id FROM gap_row "    \
+	  "WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                                  \
+	  "ORDER BY from_boot_ns,gap_id")                                                          \
 	X(RUNS,                                                                                    \
 	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                   \
 	  "last_boot_ns,stopped_boot_ns FROM recorder_row ORDER BY boot,started_boot_ns,run")      \

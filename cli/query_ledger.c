@@ -55,6 +55,7 @@ int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret
 		gap->to_unix_ns = boot_to_unix(range->boot, gap->to_boot_ns);
 		gap->lost = column_int(stmt, 5);
 		gap->recovered = sqlite3_column_int64(stmt, 6);
+		gap->id = sqlite3_column_int64(stmt, 7);
 	}
 	sqlite3_reset(stmt);
 	*ret_gaps = gaps;
@@ -168,6 +169,28 @@ int query_load_pruned(struct query *q, struct process_list *list)
 		sqlite3_reset(stmt);
 	}
 	return r;
+}
+
+int query_pruned(struct query *q, const struct boot_range *range, struct pruned *ret_pruned)
+{
+	sqlite3_stmt *stmt;
+	int r, rc;
+
+	r = query_prepare(q, QUERY_PRUNED_IN, &stmt);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*ret_pruned = (struct pruned){
+			.processes = sqlite3_column_int64(stmt, 0),
+			.from_boot_ns = sqlite3_column_int64(stmt, 1),
+			.to_boot_ns = sqlite3_column_int64(stmt, 2),
+		};
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
 }
 
 /* A row of FAILURES or FAILED_IN. */

@@ -14,6 +14,7 @@
 #include "cli/fields.h"
 #include "cli/style.h"
 #include "cli/timespec.h"
+#include "cli/words.h"
 #include "schema/cleanup.h"
 
 static void say(const char *format, va_list args)
@@ -112,6 +113,59 @@ void session_end_progress(struct session *s)
 int session_status(const struct session *s, const struct completeness *c)
 {
 	return s->flags.strict && !is_complete(c) ? EXIT_INCOMPLETE : EXIT_FOUND;
+}
+
+int session_outcome(const struct session *s, const struct completeness *c, bool found)
+{
+	int status = session_status(s, c);
+
+	return status == EXIT_FOUND && !found ? EXIT_NOTHING : status;
+}
+
+static bool wants_boot(const struct boot *boot, const void *userdata)
+{
+	return session_wants_boot(userdata, boot);
+}
+
+int session_add_time(const struct session *s, struct completeness *c, struct query *q,
+		     int64_t since_unix_ns, int64_t until_unix_ns, const struct process_list *shown)
+{
+	const struct scope scope = {
+		.since_unix_ns = since_unix_ns,
+		.until_unix_ns = until_unix_ns,
+		.now_unix_ns = s->now_unix_ns,
+		.wants = s->flags.boot.count ? wants_boot : NULL,
+		.userdata = s,
+	};
+
+	return completeness_add_time(c, q, &scope, shown);
+}
+
+int session_add_record(const struct session *s, struct completeness *c, int64_t until_unix_ns)
+{
+	for (unsigned int i = 0; i < s->db_count; i++) {
+		int r = session_add_time(s, c, s->db[i], UNKNOWN, until_unix_ns, NULL);
+
+		if (r < 0)
+			return fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
+	}
+	return 0;
+}
+
+int session_nothing(const struct session *s, const struct completeness *c, const char *format, ...)
+{
+	struct buffer words = {0};
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	if (!s->flags.quiet && !is_complete(c)) {
+		words_completeness(&words, c, &s->style);
+		fputs(words.data ? words.data : "", stderr);
+		buffer_deinit(&words);
+	}
+	return session_outcome(s, c, false);
 }
 
 static int check_fields(const char *names)
@@ -304,11 +358,13 @@ int session_find(struct session *s, const char *text, struct process_list *list)
 	return 0;
 }
 
-int session_one(struct session *s, struct process_list *found, struct process **ret_process)
+int session_one(struct session *s, struct completeness *c, struct process_list *found,
+		struct process **ret_process)
 {
 	const char *pid = s->flags.pid.count ? s->flags.pid.item[0] : NULL;
 	int r;
 
+	*ret_process = NULL;
 	if (!pid && s->flags.operand_count)
 		pid = s->flags.operands[0];
 	if (!pid || s->flags.pid.count + (unsigned int)s->flags.operand_count > 1)
@@ -317,7 +373,9 @@ int session_one(struct session *s, struct process_list *found, struct process **
 	if (r != 0)
 		return r;
 	if (found->count == 0)
-		return fail(EXIT_NOTHING, "no process %s is recorded", pid);
+		r = session_add_record(s, c, UNKNOWN);
+	if (found->count == 0)
+		return r ? r : session_nothing(s, c, "no process %s is recorded", pid);
 	*ret_process = found->item[found->count - 1];
 	if (found->count > 1 && !s->flags.quiet)
 		fprintf(stderr,

@@ -248,11 +248,12 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 		buffer_puts(out, m->name);
 		break;
 	case MISSING_PRUNED:
-		buffer_printf(out,
-			      "%" PRId64
-			      " not in this database (by retention or export), the first below ",
-			      m->count);
-		buffer_puts(out, m->name);
+		buffer_printf(out, "%" PRId64 " not in this database (by retention or export)%s",
+			      m->count, *m->name ? ", the first below " : ",");
+		if (*m->name)
+			buffer_puts(out, m->name);
+		else
+			add_range(out, m, style);
 		break;
 	case MISSING_UNKNOWN:
 		buffer_printf(out,

@@ -85,6 +85,39 @@ def check_window(directory):
     return path
 
 
+def check_pruned(directory):
+    """What retention had removed is missing in a copy as it was before, and what a copy left out is not lost."""
+    source, path, other = (os.path.join(directory, n) for n in ("pruned.db", "pruned.lineage", "two.lineage"))
+    for name, boot_id in (source, database.BOOT_ID), (source + "2", "22222222-aaaa-4aaa-8aaa-222222222222"):
+        d = database.Database(name)
+        d.boot(boot_id=boot_id)
+        d.cgroup(1, "/x")
+        d.context(1, 0, 1)
+        second = database.SECOND
+        top = d.process(1, 0, None, d.image("/sbin/init", ["init"]), snapshot=1)
+        gone = d.process(9, second, top, d.image("/bin/sh", ["sh"]))
+        shell = d.process(200, 100 * second, top, d.image("/bin/bash", ["bash"]))
+        for i in range(5):
+            d.process(300 + i, (200 + 20 * i) * second, shell, d.image("/usr/bin/curl", ["curl"]), 5 * second)
+        for row in (shell, 2, 210, 250), (gone, 3, 500, 600), (-1, 4, 520, 610):
+            d.run("INSERT INTO pruned_row VALUES (?, ?, 1, ?, ?)", row[0], row[1], row[2] * second, row[3] * second)
+        d.finish()
+    part = ["--since", "2026-11-20 00:04:12", "--until", "2026-11-20 00:08", "--utc"]
+    _, manifest = export(source, path, *part)
+    expect("as before, complete", ask("window", *part, "--strict", "--db", path).endswith("\ncomplete\n"))
+    expect("children left out are counted", manifest["children_left_out"] == 3 + 1 + 2)
+    part = ["--since", "2026-11-20 00:04:21", "--until", "2026-11-20 00:10:05", "--utc"]
+    outs = [ask("window", *part, "--strict", "-o", "json", "--db", source, status=4)]
+    ask("export", "-o", other, "--db", source, "--db", source + "2", *part)
+    outs.append(ask("window", *part, "--strict", "-o", "json", "--db", other, status=4))
+    missing = [json.loads(out)["completeness"]["missing"] for out in outs]
+    expect("the copy misses what the record misses", [m["count"] for m in missing[0]] == [7] and
+           [m["count"] for m in missing[1]] == [7, 7] and all(m["kind"] == "pruned" for m in missing[1]))
+    expect("under its boot", sql(other, "SELECT parent_id, boot FROM pruned_row WHERE parent_id < 0") ==
+           [(-2, 2), (-1, 1)])
+    ask("verify", "--db", other)
+
+
 def check_tampering(path):
     for change in ("UPDATE process_row SET pid = 4242 WHERE process_id = (SELECT max(process_id) FROM process_row)",
                    "UPDATE image SET args = 'rm' WHERE image = (SELECT min(image) FROM image)",
@@ -272,6 +305,7 @@ with tempfile.TemporaryDirectory() as work:
     check_several(work)
     check_tampering(check_window(work))
     check_selection(work)
+    check_pruned(work)
     check_secrets(work)
     check_question(work)
     check_everywhere(work)

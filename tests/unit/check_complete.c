@@ -61,8 +61,9 @@ START_TEST(gap_that_touches)
 	ck_assert_str_eq(c.item[0].cause, "ring_full");
 	ck_assert_int_eq(c.item[0].lost, 37);
 	ck_assert_int_eq(c.item[0].from_unix_ns, AT(100));
+	completeness_deinit(&c);
 	add_range(AT(101), AT(103)); /* its last moment counts */
-	ck_assert_uint_eq(c.count, 2);
+	ck_assert_uint_eq(c.count, 1);
 }
 END_TEST
 
@@ -172,6 +173,146 @@ START_TEST(truncated_and_pruned)
 }
 END_TEST
 
+static bool only_second(const struct boot *boot, const void *userdata)
+{
+	return boot->number == 2;
+}
+
+static void add_time(int64_t since, int64_t until, bool (*wants)(const struct boot *, const void *))
+{
+	const struct scope scope = {since, until, NOW, wants, NULL};
+
+	if (!query) {
+		fixture_finish(&fixture);
+		ck_assert_int_eq(query_open(fixture.path, QUERY_DETAIL_LINE, &query), 0);
+	}
+	completeness_deinit(&c);
+	ck_assert_int_eq(completeness_add_time(&c, query, &scope, NULL), 0);
+}
+
+/* Under a parent or under none: who lived in the time asked for may be among them. */
+START_TEST(pruned_in_time)
+{
+	fixture_sql(
+		&fixture,
+		"INSERT INTO pruned_row VALUES (2, 500, 1, %lld, %lld), (-1, 70, 1, %lld, %lld)",
+		200 * S, 3000 * S, 2000 * S, 4000 * S);
+	add_time(AT(10), AT(200), NULL);
+	ck_assert(is_complete(&c));
+	add_time(AT(600), AT(1200), NULL);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_PRUNED);
+	ck_assert_int_eq(c.item[0].count, 500);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(200));
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(3000));
+	add_time(UNKNOWN, AT(5000), NULL);
+	ck_assert_int_eq(c.item[0].count, 570);
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(4000));
+	add_time(AT(4000), AT(5000), NULL); /* its last moment counts */
+	ck_assert_int_eq(c.item[0].count, 70);
+	add_time(AT(4001), AT(5000), NULL);
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+/* A question for one boot is not about the losses of another, nor about the time between them. */
+START_TEST(one_boot)
+{
+	fixture_sql(&fixture, "INSERT INTO boot VALUES (2, 'bbbbbbbb-bbbb-4bbb-8bbb-222222222222', "
+			      "'n', 'x', 'y')");
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (2, 0, %lld)", AT(865000));
+	fixture_sql(&fixture,
+		    "INSERT INTO recorder_row VALUES (2, 2, 'v', 'c', 'k', NULL, %lld, %lld, %lld, "
+		    "'stopped')",
+		    5 * S, 100 * S, 100 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, 7, 8, 2, 0, NULL)");
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (-1, 3, 1, 5, 6)");
+	add_time(UNKNOWN, UNKNOWN, only_second);
+	ck_assert(is_complete(&c));
+	add_time(UNKNOWN, UNKNOWN, NULL);
+	ck_assert_uint_eq(c.count, 3);
+	/* Within its boot it is still told that nothing was recorded. */
+	add_time(AT(0), AT(865050), only_second);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(865000));
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(865005));
+}
+END_TEST
+
+static struct process *process(int64_t id)
+{
+	struct process *p;
+
+	ck_assert_int_eq(query_process(query, id, &p), 0);
+	return p;
+}
+
+static void add_line(int64_t id)
+{
+	struct process_list line = {0};
+
+	completeness_deinit(&c);
+	ck_assert_int_eq(query_ancestors(query, process(id), 0, &line), 0);
+	ck_assert_int_eq(completeness_add_line(&c, process(id), &line), 0);
+	ck_assert_int_eq(completeness_end_processes(&c), 0);
+	process_list_deinit(&line);
+}
+
+/* What an ancestor was when its child was born may be lost long before the child is. */
+START_TEST(line_of_ancestors)
+{
+	int64_t init, shell;
+
+	init = fixture_process(&fixture,
+			       &(struct fixture_process){.pid = 1,
+							 .exe = "/sbin/init",
+							 .birth = PROVENANCE_SNAPSHOT,
+							 .image_provenance = PROVENANCE_SNAPSHOT});
+	shell = fixture_process(
+		&fixture, &(struct fixture_process){
+				  .pid = 200, .start_ns = 100 * S, .parent = init, .exe = "/x"});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 201, .start_ns = 130 * S, .parent = shell, .exe = "/y"});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 202, .start_ns = 110 * S, .parent = shell, .exe = "/y"});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 203, .start_ns = 110 * S, .parent = 99, .exe = "/y"});
+	fixture_sql(&fixture, "UPDATE recorder_row SET started_boot_ns = %lld", 50 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 1, 'database_begun', NULL, 0, %lld, NULL, "
+		    "NULL, NULL, 0, NULL), (2, 1, 'ring_full', 0, %lld, %lld, 5, 7, 3, 0, NULL)",
+		    40 * S, 120 * S, 121 * S);
+	add_range(AT(130), AT(140));
+	ck_assert(is_complete(&c));
+	add_line(3);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].lost, 3);
+	/* What a snapshot found is so from the beginning of the recording. */
+	add_line(4);
+	ck_assert(is_complete(&c));
+	add_line(5);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_UNKNOWN);
+}
+END_TEST
+
+/* Of a gap that two ranges touch there is one. */
+START_TEST(told_once)
+{
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, %lld, %lld, 5, 7, 3, 0, "
+		    "NULL)",
+		    100 * S, 200 * S);
+	add_range(AT(100), AT(150));
+	add_range(AT(150), AT(300));
+	ck_assert_uint_eq(c.count, 1);
+}
+END_TEST
+
 START_TEST(unknown_processes)
 {
 	struct process_list list = {0};
@@ -213,6 +354,10 @@ int main(void)
 	tcase_add_test(tcase, another_boot);
 	tcase_add_test(tcase, truncated_and_pruned);
 	tcase_add_test(tcase, unknown_processes);
+	tcase_add_test(tcase, pruned_in_time);
+	tcase_add_test(tcase, one_boot);
+	tcase_add_test(tcase, line_of_ancestors);
+	tcase_add_test(tcase, told_once);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

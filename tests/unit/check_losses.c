@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program says where something is missing: by verb, by what was asked, and by status. */
+#include <check.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static struct fixture fixture;
+static char program[PATH_MAX];
+static char output[64 * 1024]; /* stdout and stderr of the last run */
+
+static void find_program(void)
+{
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	ck_assert_int_gt(length, 0);
+	self[length] = '\0';
+	snprintf(program, sizeof(program), "%s/../cli/lineage-query", dirname(self));
+	ck_assert_msg(access(program, X_OK) == 0, "%s is not built", program);
+}
+
+/* Runs `lineage-query ARGUMENTS` through the shell; %s in it is the database. */
+static int run(const char *arguments)
+{
+	char command[PATH_MAX + 1024];
+	size_t length = (size_t)snprintf(command, sizeof(command), "TZ=UTC %s ", program);
+	FILE *pipe;
+	int status;
+
+	snprintf(command + length, sizeof(command) - length, arguments, fixture.path, fixture.path);
+	strcat(command, " 2>&1 </dev/null");
+	pipe = popen(command, "r");
+	ck_assert_ptr_nonnull(pipe);
+	length = fread(output, 1, sizeof(output) - 1, pipe);
+	output[length] = '\0';
+	status = pclose(pipe);
+	ck_assert_msg(WIFEXITED(status), "%s: killed", command);
+	return WEXITSTATUS(status);
+}
+
+static void setup(void)
+{
+	find_program();
+	setenv("LC_ALL", "C.UTF-8", 1);
+}
+
+static void teardown(void)
+{
+	fixture_deinit(&fixture);
+}
+
+/* A shell, an event lost while it ran, children that retention removed, and a ring of damaged rows.
+ */
+static void with_losses(void)
+{
+	const int64_t s = FIXTURE_SECOND;
+	int64_t init, shell, first;
+
+	fixture_init(&fixture);
+	init = fixture_process(&fixture, &(struct fixture_process){.pid = 1, .exe = "/sbin/init"});
+	shell = fixture_process(&fixture, &(struct fixture_process){.pid = 200,
+								    .start_ns = 100 * s,
+								    .parent = init,
+								    .exe = "/bin/bash",
+								    .end_after_ns = 400 * s});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 201,
+							    .start_ns = 130 * s,
+							    .parent = shell,
+							    .exe = "/usr/bin/curl",
+							    .end_after_ns = 5 * s});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 202,
+							    .start_ns = 300 * s,
+							    .parent = shell,
+							    .exe = "/usr/bin/git",
+							    .end_after_ns = 5 * s});
+	first = fixture_process(&fixture, &(struct fixture_process){.pid = 72,
+								    .start_ns = 600 * s,
+								    .exe = "/bin/a",
+								    .end_after_ns = s});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 73,
+							    .start_ns = 601 * s,
+							    .parent = first,
+							    .exe = "/bin/b",
+							    .end_after_ns = s});
+	fixture_sql(&fixture, "UPDATE process_row SET parent_id = %lld WHERE pid = 72", first + 1);
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, %lld, %lld, 5, 7, 3, 0, "
+		    "NULL)",
+		    120 * s, 121 * s);
+	fixture_sql(&fixture,
+		    "INSERT INTO pruned_row VALUES (%lld, 500, 1, %lld, %lld), (-1, 70, 1, %lld, "
+		    "%lld)",
+		    shell, 150 * s, 200 * s, 160 * s, 210 * s);
+	fixture_finish(&fixture);
+}
+
+static const struct {
+	const char *arguments;
+	int status;
+	const char *words, *not_words;
+} loss_cases[] = {
+	/* What retention removed of the time asked for, and only then. */
+	{"window --db %s --strict --since '2026-11-20 00:03' --until '2026-11-20 00:04'", 4,
+	 "570 not in this database (by retention or export), from 2026-11-20 00:02:30.000 to "
+	 "00:03:30.000",
+	 "events lost"},
+	{"window --db %s --strict --since '2026-11-20 00:04:30' --until '2026-11-20 00:05:30'", 0,
+	 "git", "incomplete"},
+	{"stats --db %s --strict --until '2026-11-20 00:03'", 4, "570 not in this", "curl(201)"},
+	{"search --db %s --comm git", 0, "570 not in this database", "pruned 500"},
+	{"diff --db %s --strict --since '2026-11-20 00:05' --until '2026-11-20 00:06' "
+	 "--than-since '2026-11-20 00:03' --than-until '2026-11-20 00:03:10'",
+	 4, "570 not in this", "events lost"},
+	/* Below a process shown they are counted there. */
+	{"tree --db %s 200", 0,
+	 "500 not in this database (by retention or export), the first below", "570"},
+	/* An exec of an ancestor may be lost before the process began. */
+	{"why --db %s 201 --strict", 4, "3 events lost", "570"},
+	{"tree --db %s 201 --strict", 4, "3 events lost", "570"},
+	{"tree --db %s 201 -s", 0, "3 events lost", "complete\n"},
+	{"tree --db %s 202 --ancestors", 0, "3 events lost", "complete\n"},
+	{"show --db %s 201", 0, "3 events lost", "570"},
+	{"show --db %s 200 --strict", 4, "3 events lost", "570"},
+	/* Nothing is found, and something is missing. */
+	{"tree --db %s 99", 1, "3 events lost", "complete\n"},
+	{"tree --db %s 99 --strict", 4, "no process 99 is recorded.\nincomplete", "processes\":"},
+	{"tree --db %s 99 -o json 2>/dev/null", 1, "\"processes\":[]", "\"complete\":true"},
+	{"tree --db %s --comm nosuch --strict -o ndjson", 4, "\"complete\":false", "nothing"},
+	{"why --db %s 99 -o json 2>/dev/null", 1, "\"chain\":[]", "\"complete\":true"},
+	{"show --db %s 99 -o json --strict 2>/dev/null", 4, "\"process\":null",
+	 "\"complete\":true"},
+	{"export --db %s 99 -o /nonexistent/x", 1, "3 events lost", "sha256"},
+	{"search --db %s --comm nosuch --strict", 4, "3 events lost", "\ncomplete"},
+	{"search --db %s --comm nosuch", 1, "nothing matched", "\ncomplete"},
+	{"stats --db %s --comm nosuch --strict", 4, "3 events lost", "\ncomplete"},
+	/* One process, by its start: only what touches its life. */
+	{"search --db %s --strict -p 202@300000000000", 0, "git", "incomplete"},
+	{"search --db %s --strict -p 202@300000000001", 4, "3 events lost", "git"},
+	{"search --db %s --strict -p 200@100000000000", 4, "3 events lost", "git"},
+	/* In a ring each is there once. */
+	{"tree --db %s 73 -o csv -q --fields pid", 0, "72\r\n", "73\r\n72\r\n73"},
+};
+
+START_TEST(losses)
+{
+	int status;
+
+	with_losses();
+	status = run(loss_cases[_i].arguments);
+	ck_assert_msg(status == loss_cases[_i].status, "%s: %d: %s", loss_cases[_i].arguments,
+		      status, output);
+	ck_assert_msg(strstr(output, loss_cases[_i].words) != NULL, "%s: %s",
+		      loss_cases[_i].arguments, output);
+	ck_assert_msg(strstr(output, loss_cases[_i].not_words) == NULL, "%s: %s",
+		      loss_cases[_i].arguments, output);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("losses");
+	TCase *tcase = tcase_create("losses");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, losses, 0, sizeof(loss_cases) / sizeof(loss_cases[0]));
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
