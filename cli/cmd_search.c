@@ -55,38 +55,55 @@ static int add_life(struct search *s, const struct process *p)
 				      session->now_unix_ns, &one);
 }
 
-/* Processes of one pid: few, and with their time checked one by one. Sorted, then cut. */
-static int from_pids(struct search *s, struct query *q)
+/* The processes of these pids: few, with their time checked one by one. */
+static int find_pids(struct search *s, struct query *q, struct process_list *list)
 {
 	const struct flags *f = &s->session->flags;
-	struct process_list list = {0};
-	size_t first = 0, kept = 0;
+	struct process_list had = {0};
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < f->pid.count; i++)
-		r = query_by_pid(q, atoll(f->pid.item[i]), &list);
-	process_list_unique(&list);
-	for (size_t i = 0; r >= 0 && i < list.count; i++) {
-		r = query_execs_of(q, list.item[i]);
-		if (r == 0 && selection_in_time(f, list.item[i]))
-			r = selection_matches(&s->selection, list.item[i]);
+		r = query_by_pid(q, atoll(f->pid.item[i]), &had);
+	process_list_unique(&had);
+	for (size_t i = 0; r >= 0 && i < had.count; i++) {
+		r = query_execs_of(q, had.item[i]);
+		if (r == 0 && selection_in_time(f, had.item[i]))
+			r = selection_matches(&s->selection, had.item[i]);
 		if (r == 1)
-			list.item[kept++] = list.item[i];
+			r = process_list_add(list, had.item[i]);
 	}
-	if (r >= 0 && s->limit && kept > (size_t)s->limit) {
-		s->more = true;
-		first = kept - (size_t)s->limit;
-	}
-	for (size_t i = first; r >= 0 && i < kept; i++) {
-		struct process *p = list.item[f->reverse ? kept - 1 - (i - first) : i];
+	process_list_deinit(&had);
+	return r < 0 ? r : 0;
+}
 
+static int from_pids(struct search *s, struct query **failed)
+{
+	struct session *session = s->session;
+	struct process_list list = {0};
+	size_t first = 0;
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < session->db_count; i++) {
+		*failed = session->db[i];
+		r = find_pids(s, session->db[i], &list);
+	}
+	process_list_by_time(&list);
+	if (s->limit && list.count > (size_t)s->limit) {
+		s->more = true;
+		first = list.count - (size_t)s->limit;
+	}
+	for (size_t i = first; r == 0 && i < list.count; i++) {
+		struct process *p =
+			list.item[session->flags.reverse ? list.count - 1 - (i - first) : i];
+
+		*failed = NULL;
 		s->found++;
 		r = emit(s, p);
-		if (r == 0 && names_starts(f))
+		if (r == 0 && names_starts(&session->flags))
 			r = add_life(s, p);
 	}
 	process_list_deinit(&list);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* Each printed as it is found. */
@@ -104,7 +121,11 @@ static int found(struct process *p, void *userdata)
 
 struct newest {
 	struct search *search;
-	int64_t *ids, count, size;
+	struct found {
+		struct query *db;
+		int64_t id;
+	} * item;
+	int64_t count, size;
 };
 
 static int keep(struct process *p, void *userdata)
@@ -117,45 +138,53 @@ static int keep(struct process *p, void *userdata)
 	}
 	if (n->count == n->size) {
 		int64_t size = n->size ? n->size * 2 : 64;
-		int64_t *more = reallocarray(n->ids, (size_t)size, sizeof(*more));
+		struct found *more = reallocarray(n->item, (size_t)size, sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
-		n->ids = more;
+		n->item = more;
 		n->size = size;
 	}
-	n->ids[n->count++] = p->id;
+	n->item[n->count++] = (struct found){p->db, p->id};
 	return 0;
 }
 
 /* The newest N, oldest first: their ids are found from the end, then read again. */
-static int from_end(struct search *s, struct query *q)
+static int from_end(struct search *s, struct query **failed)
 {
-	const struct flags *f = &s->session->flags;
 	struct newest n = {.search = s};
 	struct process *p;
-	int r = gather_each(s->session, &s->selection, q, f->since_unix_ns, f->until_unix_ns, true,
-			    keep, &n);
+	int r = gather_in_order(s->session, &s->selection, true, keep, &n, failed);
 
 	for (; r == 0 && n.count > 0; s->found++) {
-		r = query_process(q, n.ids[--n.count], &p);
-		if (r == 0)
-			r = emit(s, p);
+		const struct found *next = &n.item[--n.count];
+
+		*failed = next->db;
+		r = query_process(next->db, next->id, &p);
+		if (r != 0)
+			break;
+		*failed = NULL;
+		r = emit(s, p);
 	}
-	free(n.ids);
+	free(n.item);
 	return r > 0 ? SCHEMA_E_NOT_DB : r;
 }
 
-static int search_database(struct search *s, struct query *q)
+static int search(struct search *s)
 {
 	const struct flags *f = &s->session->flags;
+	struct query *failed = NULL;
+	int r;
 
 	if (f->pid.count)
-		return from_pids(s, q);
-	if (s->limit && !f->reverse)
-		return from_end(s, q);
-	return gather_each(s->session, &s->selection, q, f->since_unix_ns, f->until_unix_ns,
-			   f->reverse, found, s);
+		r = from_pids(s, &failed);
+	else if (s->limit && !f->reverse)
+		r = from_end(s, &failed);
+	else
+		r = gather_in_order(s->session, &s->selection, f->reverse, found, s, &failed);
+	if (r < 0 && failed)
+		r = fail_database(query_path(failed), r, query_errmsg(failed));
+	return r;
 }
 
 static int finish(struct search *s)
@@ -200,12 +229,8 @@ static int run(struct session *session)
 	};
 	s.writer.answer = &s.answer;
 	r = s.writer.ops->begin(&s.writer, &s.answer);
-	for (unsigned int i = 0; r == 0 && i < session->db_count; i++) {
-		r = search_database(&s, session->db[i]);
-		if (r < 0 && !ferror(session->out))
-			r = fail_database(query_path(session->db[i]), r,
-					  query_errmsg(session->db[i]));
-	}
+	if (r == 0)
+		r = search(&s);
 	if (r == 0)
 		r = finish(&s);
 	if (r == 0)

@@ -314,8 +314,9 @@ static int write_window(struct window *w)
 		r = write_parts(w);
 	if (r == 0)
 		r = end(w);
-	/* What is written already must not pass for all of it. */
-	if (r != 0 && w->begun && completeness_add_unread(&w->completeness) < 0)
+	/* What is written already must not pass for all of it, unless nobody takes it any more. */
+	if (r != 0 && w->begun && !ferror(w->session->out) &&
+	    completeness_add_unread(&w->completeness) < 0)
 		return -ENOMEM;
 	return w->begun ? writer_end(&w->writer, r) : r;
 }

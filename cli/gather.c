@@ -175,45 +175,68 @@ int gather_range(const struct session *s, struct query *q, const struct boot_ran
 	return r == 0 && s->flags.failed ? query_failed(q, range, list) : r;
 }
 
-/* What one walk over a database is about. */
+/* What one walk over databases is about. */
 struct walk {
 	struct session *session;
 	struct selection *selection;
-	struct query *query;
+	struct query *const *db;
+	unsigned int db_count;
 	bool newest_first;
 	gather_fn fn;
 	void *userdata;
+	struct query *failed; /* the database that an error is of; NULL: it is of none */
 };
+
+static int judge(struct walk *w, struct process *p)
+{
+	int r = selection_matches(w->selection, p);
+
+	w->failed = r < 0 ? p->db : NULL;
+	return r == 1 ? w->fn(p, w->userdata) : r;
+}
 
 static int visit_list(struct walk *w, struct process_list *list)
 {
-	int r = query_load_execs(w->query, list);
+	int r = 0;
 
-	process_list_unique(list);
-	for (size_t i = 0; r == 0 && i < list->count; i++) {
-		r = selection_matches(w->selection,
-				      list->item[w->newest_first ? list->count - 1 - i : i]);
-		if (r == 1)
-			r = w->fn(list->item[w->newest_first ? list->count - 1 - i : i],
-				  w->userdata);
+	for (unsigned int i = 0; r == 0 && i < w->db_count; i++) {
+		w->failed = w->db[i];
+		r = query_load_execs(w->db[i], list);
 	}
+	process_list_by_time(list);
+	for (size_t i = 0; r == 0 && i < list->count; i++)
+		r = judge(w, list->item[w->newest_first ? list->count - 1 - i : i]);
 	list->count = 0;
-	query_trim(w->query);
+	for (unsigned int i = 0; i < w->db_count; i++)
+		query_trim(w->db[i]);
+	return r;
+}
+
+static int add_before(struct walk *w, struct query *q, const struct parts *parts,
+		      struct process_list *list)
+{
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	size_t count;
+	int r = query_ranges(q, parts->since_unix_ns, parts->until_unix_ns, &ranges, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = query_before(q, &ranges[i], ranges[i].from_ns, list);
+		if (r == 0 && w->session->flags.failed)
+			r = query_failed(q, &ranges[i], list);
+	}
 	return r;
 }
 
 /* Those that were there before the window and had an event in it: as many as ran at one time. */
 static int visit_before(struct walk *w, const struct parts *parts)
 {
-	CLEANUP_FREE struct boot_range *ranges = NULL;
 	struct process_list list = {0};
-	size_t count, kept = 0;
-	int r = query_ranges(w->query, parts->since_unix_ns, parts->until_unix_ns, &ranges, &count);
+	size_t kept = 0;
+	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		r = query_before(w->query, &ranges[i], ranges[i].from_ns, &list);
-		if (r == 0 && w->session->flags.failed)
-			r = query_failed(w->query, &ranges[i], &list);
+	for (unsigned int i = 0; r == 0 && i < w->db_count; i++) {
+		w->failed = w->db[i];
+		r = add_before(w, w->db[i], parts, &list);
 	}
 	/* Who started between two ranges of a stepped clock comes with its part. */
 	for (size_t i = 0; i < list.count; i++) {
@@ -231,18 +254,30 @@ static int visit_before(struct walk *w, const struct parts *parts)
 	return r;
 }
 
-static int visit_part(struct walk *w, const struct parts *parts, size_t part)
+static int add_part(struct query *q, const struct parts *parts, size_t part,
+		    struct process_list *list)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
-	struct process_list list = {0};
 	int64_t since, until;
 	size_t count;
 	int r;
 
 	parts_range(parts, part, &since, &until);
-	r = query_ranges(w->query, since, until, &ranges, &count);
+	r = query_ranges(q, since, until, &ranges, &count);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = query_started(w->query, &ranges[i], &list);
+		r = query_started(q, &ranges[i], list);
+	return r;
+}
+
+static int visit_part(struct walk *w, const struct parts *parts, size_t part)
+{
+	struct process_list list = {0};
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < w->db_count; i++) {
+		w->failed = w->db[i];
+		r = add_part(w->db[i], parts, part, &list);
+	}
 	if (r == 0)
 		r = visit_list(w, &list);
 	process_list_deinit(&list);
@@ -252,14 +287,14 @@ static int visit_part(struct walk *w, const struct parts *parts, size_t part)
 static int walk_window(struct walk *w, int64_t since, int64_t until)
 {
 	struct parts parts;
-	int r = parts_init(&parts, w->session, &w->query, 1, since, until);
+	int r = parts_init(&parts, w->session, w->db, w->db_count, since, until);
 
 	if (r < 0)
 		return r;
 	if (!w->newest_first)
 		r = visit_before(w, &parts);
 	for (size_t i = 0; r == 0 && i < parts.count; i++) {
-		parts_progress(&parts, w->query, i);
+		parts_progress(&parts, w->db[0], i);
 		r = visit_part(w, &parts, w->newest_first ? parts.count - 1 - i : i);
 	}
 	if (r == 0 && w->newest_first)
@@ -270,16 +305,17 @@ static int walk_window(struct walk *w, int64_t since, int64_t until)
 
 static int walk_all(struct walk *w)
 {
+	struct query *q = w->db[0];
 	struct query_scan *scan;
 	struct process p;
-	int r = query_scan_open(w->query, w->newest_first, &scan);
+	int r = query_scan_open(q, w->newest_first, &scan);
 
 	if (r < 0)
 		return r;
 	while ((r = query_scan_next(scan, &p)) == 0) {
 		r = selection_matches(w->selection, &p);
 		if (r == 1)
-			r = query_execs_of(w->query, &p);
+			r = query_execs_of(q, &p);
 		else if (r == 0)
 			continue;
 		if (r == 0)
@@ -294,9 +330,19 @@ static int walk_all(struct walk *w)
 int gather_each(struct session *s, struct selection *selection, struct query *q, int64_t since,
 		int64_t until, bool newest_first, gather_fn fn, void *userdata)
 {
-	struct walk walk = {s, selection, q, newest_first, fn, userdata};
+	struct walk walk = {s, selection, &q, 1, newest_first, fn, userdata, NULL};
 	int r = since == UNKNOWN && until == UNKNOWN ? walk_all(&walk)
 						     : walk_window(&walk, since, until);
 
+	return r < 0 ? r : 0;
+}
+
+int gather_in_order(struct session *s, struct selection *selection, bool newest_first, gather_fn fn,
+		    void *userdata, struct query **ret_failed)
+{
+	struct walk walk = {s, selection, s->db, s->db_count, newest_first, fn, userdata, NULL};
+	int r = walk_window(&walk, s->flags.since_unix_ns, s->flags.until_unix_ns);
+
+	*ret_failed = r < 0 ? walk.failed : NULL;
 	return r < 0 ? r : 0;
 }

@@ -23,6 +23,12 @@ int gather_line(struct process *p, struct completeness *completeness);
 /* 0 goes on, 1 ends it; p and its images last until it returns. */
 typedef int (*gather_fn)(struct process *p, void *userdata);
 /*
+ * Calls back for each process of all databases that matches and has an event in the time asked for,
+ * by start, over all databases together. *ret_failed: the database that an error is of, or NULL.
+ */
+int gather_in_order(struct session *session, struct selection *selection, bool newest_first,
+		    gather_fn fn, void *userdata, struct query **ret_failed);
+/*
  * Calls back for each process that matches and has an event in [since, until): by the indexes where
  * a time is given, else over all rows. In the order of their starts, or of the recording; memory
  * does not grow with their number.

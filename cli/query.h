@@ -58,6 +58,8 @@ void process_list_deinit(struct process_list *list);
 void process_list_unique(struct process_list *list);
 /* By database, boot, start, pid, id. */
 void process_list_sort(struct process_list *list);
+/* By start in wall clock over all databases, each once. */
+void process_list_by_time(struct process_list *list);
 
 /* 1: there is no such row. */
 int query_process(struct query *query, int64_t process_id, struct process **ret_process);

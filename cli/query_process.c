@@ -87,16 +87,39 @@ void process_list_sort(struct process_list *list)
 		qsort(list->item, list->count, sizeof(*list->item), compare_processes);
 }
 
-void process_list_unique(struct process_list *list)
+static int compare_times(const void *first, const void *second)
+{
+	const struct process *a = *(struct process *const *)first;
+	const struct process *b = *(struct process *const *)second;
+
+	COMPARE(a->start_unix_ns, b->start_unix_ns);
+	if (a->db != b->db)
+		return strcmp(query_path(a->db), query_path(b->db));
+	return compare_processes(first, second);
+}
+
+static void drop_doubles(struct process_list *list)
 {
 	size_t kept = 0;
 
-	process_list_sort(list);
 	for (size_t i = 0; i < list->count; i++) {
 		if (kept == 0 || list->item[kept - 1] != list->item[i])
 			list->item[kept++] = list->item[i];
 	}
 	list->count = kept;
+}
+
+void process_list_unique(struct process_list *list)
+{
+	process_list_sort(list);
+	drop_doubles(list);
+}
+
+void process_list_by_time(struct process_list *list)
+{
+	if (list->count > 1)
+		qsort(list->item, list->count, sizeof(*list->item), compare_times);
+	drop_doubles(list);
 }
 
 /* Adds what is counted from the start; UNKNOWN stays so. */

@@ -37,16 +37,19 @@ void writer_fields(const struct writer *w, unsigned int shown, struct field_list
 		fields_default(shown, list);
 }
 
-void render_completeness_aside(const struct writer *w)
+int render_completeness_aside(const struct writer *w)
 {
 	struct buffer text = {0};
 
-	if (w->style->quiet)
-		return;
+	/* Of an answer that nobody took there is nothing to say. */
+	if (fflush(w->out) != 0)
+		return -errno;
+	if (ferror(w->out) || w->style->quiet)
+		return 0;
 	words_completeness(&text, w->answer->completeness, w->style);
-	fflush(w->out);
 	fprintf(stderr, "%s", text.data ? text.data : "");
 	buffer_deinit(&text);
+	return 0;
 }
 
 int writer_begin(struct writer *writer, const struct answer *answer)

@@ -74,7 +74,7 @@ int writer_part(struct writer *writer);
 /* error: what came of the steps before; returns it, or its own. */
 int writer_end(struct writer *writer, int error);
 /* For a format that has no place for it: what is missing, on stderr. */
-void render_completeness_aside(const struct writer *writer);
+int render_completeness_aside(const struct writer *writer);
 
 struct field_list;
 /* The fields that --fields names, which are valid; without it those shown there. */

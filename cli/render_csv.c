@@ -114,14 +114,14 @@ static int csv_process(struct writer *w, const struct node *n)
 static int csv_end(struct writer *w)
 {
 	struct csv *csv = w->state;
+	int r = render_completeness_aside(w);
 
-	render_completeness_aside(w);
 	buffer_deinit(&csv->line);
 	buffer_deinit(&csv->cell);
 	field_cell_deinit(&csv->value);
 	free(csv);
 	w->state = NULL;
-	return 0;
+	return r;
 }
 
 const struct writer_ops writer_csv = {

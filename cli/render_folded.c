@@ -84,14 +84,14 @@ static int folded_process(struct writer *w, const struct node *n)
 static int folded_end(struct writer *w)
 {
 	struct stacks *s = w->state;
+	int r = render_completeness_aside(w);
 
-	render_completeness_aside(w);
 	process_list_deinit(&s->line);
 	buffer_deinit(&s->out);
 	buffer_deinit(&s->name);
 	free(s);
 	w->state = NULL;
-	return 0;
+	return r;
 }
 
 const struct writer_ops writer_folded = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is refused rather than answered, and what several databases are together. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,78 @@ START_TEST(says)
 }
 END_TEST
 
+static void spawn(struct fixture *f, int64_t pid, int64_t seconds)
+{
+	fixture_process(f, &(struct fixture_process){.pid = pid,
+						     .start_ns = seconds * FIXTURE_SECOND,
+						     .exe = "/bin/true",
+						     .args = "[\"x\"]",
+						     .end_after_ns = FIXTURE_SECOND});
+}
+
+static void expect_pids(const struct fixture *other, const char *arguments, const char *pids)
+{
+	char line[512];
+	const char *output;
+
+	snprintf(line, sizeof(line), "search --db %%s %s%s -q -o csv --fields pid %s",
+		 other ? "--db " : "", other ? other->path : "", arguments);
+	ck_assert_int_eq(fixture_ask(&fixture, line, &output), 0);
+	/* CRLF as blanks. */
+	snprintf(line, sizeof(line), "%s", output);
+	for (char *c = line; *c; c++)
+		*c = *c == '\r' || *c == '\n' ? ' ' : *c;
+	ck_assert_msg(strcmp(line, pids) == 0, "%s: %s, not %s", arguments, line, pids);
+}
+
+/* Not the order of recording, and not one database after the other. */
+START_TEST(in_order_of_time)
+{
+	struct fixture other;
+
+	fixture_init(&other);
+	fixture_sql(&other, "UPDATE boot SET boot_id = '22222222-aaaa-4aaa-8aaa-222222222222', "
+			    "hostname = 'node2'");
+	spawn(&other, 21, 21);
+	spawn(&other, 51, 50);
+	spawn(&other, 31, 30);
+	fixture_finish(&other);
+	fixture_init(&fixture);
+	spawn(&fixture, 10, 10);
+	spawn(&fixture, 40, 40);
+	spawn(&fixture, 20, 20);
+	fixture_finish(&fixture);
+	expect_pids(NULL, "-n 1", "40  ");
+	expect_pids(NULL, "", "10  20  40  ");
+	expect_pids(&other, "-r", "51  40  31  21  20  10  ");
+	expect_pids(&other, "-n 3", "31  40  51  ");
+	expect_pids(&other, "-n 2 -r", "51  40  ");
+	expect_pids(&other, "-n 3 --since '2026-11-20 00:00:25' --until '2026-11-20 00:00:45'",
+		    "31  40  ");
+	expect_pids(&other, "-n 2 -p 10 -p 51 -p 40", "40  51  ");
+	expect_pids(&other, "-p 10 -p 51 -p 40", "10  40  51  ");
+	fixture_deinit(&fixture);
+	fixture_deinit(&other);
+}
+END_TEST
+
+/* Nobody takes it: that is told, and nothing of the answer. */
+START_TEST(cannot_write)
+{
+	static const char *const questions[] = {
+		"window --db %s --since 2026-11-20 -o csv 2>&1 >/dev/full | cat; true",
+		"search --db %s -o csv 2>&1 >/dev/full | cat; true",
+		"tree --db %s 1 -o folded 2>&1 >/dev/full | cat; true",
+	};
+	const char *output;
+
+	fixture_small(&fixture);
+	fixture_ask(&fixture, questions[_i], &output);
+	ck_assert_str_eq(output, "lineage-query: cannot write: No space left on device.\n");
+	fixture_deinit(&fixture);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("session");
@@ -90,6 +163,8 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, says, 0, sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tcase, in_order_of_time);
+	tcase_add_loop_test(tcase, cannot_write, 0, 3);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
