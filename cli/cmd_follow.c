@@ -8,14 +8,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/arena.h"
 #include "cli/cursor.h"
+#include "cli/entity.h"
 #include "cli/escape.h"
 #include "cli/gather.h"
 #include "cli/json.h"
+#include "cli/losses.h"
 #include "cli/timespec.h"
 #include "cli/words.h"
 #include "schema/cleanup.h"
@@ -48,6 +51,8 @@ struct follow {
 	struct query *query;
 	struct selection selection;
 	struct cursor cursor;
+	struct losses losses;
+	struct stat file; /* the database, when it was opened */
 	struct watched *watched;
 	size_t watched_count, watched_size;
 	struct event *events;
@@ -62,6 +67,7 @@ static void follow_deinit(struct follow *f)
 {
 	selection_deinit(&f->selection);
 	cursor_deinit(&f->cursor);
+	losses_deinit(&f->losses);
 	free(f->watched);
 	free(f->events);
 	buffer_deinit(&f->out);
@@ -229,6 +235,37 @@ static void tell_json(struct follow *f, const struct event *e)
 	json_newline(&f->json);
 }
 
+/* What is missing is told whatever is selected: it may have been just that. */
+static int tell_missing(const struct missing *m, int64_t gap_id, void *userdata)
+{
+	struct follow *f = userdata;
+	struct json *json = &f->json;
+
+	if (!f->as_json) {
+		buffer_puts(&f->out, "missing: ");
+		words_missing(&f->out, m, &f->session->style);
+		buffer_putc(&f->out, '\n');
+		return f->out.failed ? -ENOMEM : 0;
+	}
+	json_object_begin(json, NULL);
+	json_text(json, "event", missing_kind_name(m->kind));
+	entity_json_time(json, "time", m->from_unix_ns);
+	json_int(json, "unix_ns", m->from_unix_ns);
+	entity_json_time(json, "to", m->to_unix_ns);
+	json_int(json, "to_unix_ns", m->to_unix_ns);
+	if (m->kind == MISSING_GAP) {
+		json_int(json, "gap_id", gap_id);
+		json_maybe_text(json, "cause", m->cause);
+		json_int(json, "lost", m->lost);
+		json_int(json, "recovered", m->recovered);
+	} else if (m->kind == MISSING_PRUNED) {
+		json_int(json, "count", m->count);
+	}
+	json_object_end(json);
+	json_newline(json);
+	return 0;
+}
+
 static bool enough(const struct follow *f)
 {
 	return f->session->flags.limit.given && f->told >= f->session->flags.limit.value;
@@ -293,9 +330,13 @@ static int keep_cursor(struct follow *f)
 	CLEANUP_FREE char *beside = NULL;
 	struct buffer text = {0};
 	FILE *file;
+	int r;
 
 	if (!path)
 		return 0;
+	r = cursor_mark(&f->cursor, f->query);
+	if (r < 0)
+		return r;
 	if (asprintf(&beside, "%s.new", path) < 0) {
 		beside = NULL;
 		return -ENOMEM;
@@ -313,9 +354,23 @@ static int keep_cursor(struct follow *f)
 
 static int parse_cursor(struct follow *f, const char *text)
 {
+	static const char *const why[] = {
+		[CURSOR_NO_BOOT] = "does not hold the boot that it is of, which may be another "
+				   "file's or removed by retention",
+		[CURSOR_AHEAD] = "does not have what it has passed; it is of another file or of a "
+				 "later copy",
+		[CURSOR_OTHER] = "has another process where it ended; it is of another file",
+	};
 	int r = cursor_parse(text, &f->cursor);
 
-	return r == -EINVAL ? usage("'%.100s' is no cursor", text) : r < 0 ? r : 1;
+	if (r == -EINVAL)
+		return usage("'%.100s' is no cursor", text);
+	if (r == 0)
+		r = cursor_bind(&f->cursor, f->query);
+	if (r <= CURSOR_FITS)
+		return r < 0 ? r : 1;
+	return usage("cannot go on from this cursor: %s %s. Without it follow begins now",
+		     query_path(f->query), why[r]);
 }
 
 /* 1: there is one, 0: none, or an exit status above 1. */
@@ -364,11 +419,21 @@ static int begin_now(struct follow *f, struct process_list *list)
 	int r = query_newest(f->query, &f->cursor.last_id);
 
 	if (r == 0)
+		r = query_newest_gap(f->query, &f->cursor.last_gap);
+	if (r == 0)
 		r = cursor_advance(&f->cursor, f->query);
 	f->cursor.last_unix_ns = f->session->now_unix_ns;
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = query_alive(f->query, &boots[i], list);
 	return r;
+}
+
+static int64_t now_unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
 static bool is_told(const struct follow *f, int64_t unix_ns)
@@ -404,18 +469,88 @@ static int begin(struct follow *f)
 			r = watch_old(f, list.item[i]);
 	}
 	process_list_deinit(&list);
+	if (r == 0)
+		r = losses_begin(&f->losses, f->query, &f->cursor);
+	if (r == 0 && found)
+		r = losses_since(f->query, &f->cursor, now_unix_ns(), tell_missing, f);
 	return r;
 }
 
 static int look(struct follow *f)
 {
-	int r = look_again(f);
+	int r = losses_look(&f->losses, f->query, &f->cursor, tell_missing, f);
 
+	if (r == 0)
+		r = look_again(f);
 	if (r == 0)
 		r = look_for_new(f);
 	if (r == 0)
 		r = tell_events(f);
 	return r == 0 ? keep_cursor(f) : r;
+}
+
+/* What was handed out goes with the old one: between two looks there is nothing of it. */
+static int reopen(struct follow *f)
+{
+	CLEANUP_FREE char *path = strdup(query_path(f->query));
+	struct query *fresh;
+	int r = path ? query_open(path, QUERY_DETAIL_FULL, &fresh) : -ENOMEM;
+
+	if (r < 0)
+		return path ? fail_database(path, r, NULL) : r;
+	selection_deinit(&f->selection);
+	query_free(f->query);
+	f->session->db[0] = f->query = fresh;
+	return selection_init(&f->selection, f->session);
+}
+
+/* Opened as one that nobody writes to, and somebody does. */
+static bool has_changed(const struct follow *f, const struct stat *now)
+{
+	CLEANUP_FREE char *wal = NULL;
+
+	if (!query_is_copy(f->query))
+		return false;
+	if (now->st_size != f->file.st_size || now->st_mtim.tv_sec != f->file.st_mtim.tv_sec ||
+	    now->st_mtim.tv_nsec != f->file.st_mtim.tv_nsec)
+		return true;
+	if (asprintf(&wal, "%s-wal", query_path(f->query)) < 0)
+		wal = NULL;
+	return wal && access(wal, F_OK) == 0;
+}
+
+/* Another file under its name has numbers of its own, and this one gets no more. */
+static int check_file(struct follow *f)
+{
+	struct stat st = {0};
+	int r;
+
+	if (stat(query_path(f->query), &st) < 0 || st.st_dev != f->file.st_dev ||
+	    st.st_ino != f->file.st_ino)
+		return fail(EXIT_DATABASE,
+			    "%s was removed or replaced by another file, of which nothing is told; "
+			    "run follow again",
+			    query_path(f->query));
+	if (!has_changed(f, &st))
+		return 0;
+	f->file = st;
+	r = reopen(f);
+	return r == 0 ? look(f) : r;
+}
+
+static int look_on(struct follow *f)
+{
+	int r = query_refresh(f->query), added;
+
+	if (r != 0)
+		return r < 0 ? r : check_file(f);
+	added = query_has_new_boot(f->query);
+	r = added < 0 ? added : added ? reopen(f) : 0;
+	if (r == 0 && added)
+		r = losses_since(f->query, &f->cursor, now_unix_ns(), tell_missing, f);
+	if (r == 0)
+		r = look(f);
+	return r == 0 ? check_file(f) : r;
 }
 
 static int run(struct session *session)
@@ -427,6 +562,8 @@ static int run(struct session *session)
 	if (session->db_count > 1)
 		return usage("follow takes one --db: a copy does not grow, and a cursor is of one "
 			     "database; run one follow for each");
+	if (stat(query_path(f.query), &f.file) < 0)
+		return fail_database(query_path(f.query), -errno, NULL);
 	f.as_json = session->flags.output && strcmp(session->flags.output, "ndjson") == 0;
 	json_begin(&f.json, session->out, 0);
 	r = selection_init(&f.selection, session);
@@ -436,11 +573,7 @@ static int run(struct session *session)
 		r = look(&f);
 	while (r == 0 && !enough(&f)) {
 		nanosleep(&pause, NULL);
-		r = query_refresh(f.query);
-		if (r == 0)
-			r = look(&f);
-		else if (r == 1)
-			r = 0;
+		r = look_on(&f);
 	}
 	follow_deinit(&f);
 	return r;
@@ -451,8 +584,9 @@ const struct command cmd_follow = {
 	.summary = "starts, execs and ends as they are recorded",
 	.help = "Prints what is recorded from now on, until interrupted or -n events were shown. "
 		"With\n"
-		"--cursor-file it goes on where the last one stopped, and nothing is left out.\n"
-		"Formats: text and ndjson.\n",
+		"--cursor-file it goes on where the last one stopped, and nothing is left out. "
+		"What was\n"
+		"lost, or not recorded, is told as missing. Formats: text and ndjson.\n",
 	.options = FLAGS_COMMON | FLAGS_OUTPUT | FLAGS_FOLLOW | FLAGS_SELECT | FLAGS_LIMIT,
 	.formats = "text ndjson",
 	.no_pager = true,

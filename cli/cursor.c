@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/cleanup.h"
+
 /* More CPUs than Linux can be built for; a bound on what a text can make us hold. */
 #define CPUS_MAX 65536
+
+#define BOOT_ID_LETTERS "0123456789abcdefABCDEF-"
 
 void cursor_deinit(struct cursor *c)
 {
@@ -49,11 +53,16 @@ static int parse_positions(const char *text, struct cursor *c)
 int cursor_parse(const char *text, struct cursor *ret_cursor)
 {
 	struct cursor c = {0};
+	size_t length = strncmp(text, "3:", 2) == 0 ? strspn(text + 2, BOOT_ID_LETTERS) : SIZE_MAX;
 	int used = 0, r;
 
-	if (sscanf(text, "2:%" SCNd64 ":%" SCNd64 ":%" SCNd64 ":%n", &c.last_id, &c.last_unix_ns,
-		   &c.boot, &used) != 3 ||
-	    !used || c.last_id < 0 || c.boot < 0)
+	if (length >= sizeof(c.boot_id))
+		return -EINVAL;
+	memcpy(c.boot_id, text + 2, length);
+	text += 2 + length;
+	if (sscanf(text, ":%" SCNd64 ":%" SCNd64 ":%" SCNd64 ":%" SCNd64 ":%n", &c.last_id,
+		   &c.last_start_ns, &c.last_unix_ns, &c.last_gap, &used) != 4 ||
+	    !used || c.last_id < 0 || c.last_gap < 0)
 		return -EINVAL;
 	r = parse_positions(text + used, &c);
 	if (r < 0)
@@ -65,29 +74,86 @@ int cursor_parse(const char *text, struct cursor *ret_cursor)
 
 void cursor_write(const struct cursor *c, struct buffer *out)
 {
-	buffer_printf(out, "2:%" PRId64 ":%" PRId64 ":%" PRId64 ":", c->last_id, c->last_unix_ns,
-		      c->boot);
+	buffer_printf(out, "3:%s:%" PRId64 ":%" PRId64 ":%" PRId64 ":%" PRId64 ":", c->boot_id,
+		      c->last_id, c->last_start_ns, c->last_unix_ns, c->last_gap);
 	for (size_t i = 0; i < c->count; i++)
 		buffer_printf(out, "%s%" PRId64 "=%" PRId64, i ? "," : "", c->positions[i].cpu,
 			      c->positions[i].next_seq);
 }
 
+static const struct boot *find_boot(const struct cursor *c, const struct query *q)
+{
+	const struct boot *boots;
+
+	for (size_t i = query_boots(q, &boots); i-- > 0;) {
+		if (strcmp(boots[i].boot_id, c->boot_id) == 0)
+			return &boots[i];
+	}
+	return NULL;
+}
+
+/* Sequence numbers are never taken back, whatever retention removes. */
+static int is_ahead(const struct cursor *c, struct query *q, const struct boot *boot)
+{
+	CLEANUP_FREE struct cpu_position *there = NULL;
+	size_t count = 0;
+	int r = query_positions(q, boot, &there, &count);
+
+	for (size_t i = 0; r == 0 && i < c->count; i++) {
+		size_t k = 0;
+
+		while (k < count && there[k].cpu != c->positions[i].cpu)
+			k++;
+		r = k == count || there[k].next_seq < c->positions[i].next_seq;
+	}
+	return r;
+}
+
+int cursor_bind(struct cursor *c, struct query *q)
+{
+	const struct boot *boot = find_boot(c, q);
+	struct process *last;
+	int r;
+
+	if (!boot)
+		return *c->boot_id || c->count ? CURSOR_NO_BOOT : CURSOR_FITS;
+	c->boot = boot->number;
+	r = is_ahead(c, q, boot);
+	if (r != 0)
+		return r < 0 ? r : CURSOR_AHEAD;
+	r = c->last_id && c->last_start_ns ? query_process(q, c->last_id, &last) : 1;
+	if (r < 0)
+		return r;
+	return r == 0 && last->start_boot_ns != c->last_start_ns ? CURSOR_OTHER : CURSOR_FITS;
+}
+
+int cursor_mark(struct cursor *c, struct query *q)
+{
+	struct process *last;
+	int r = query_process(q, c->last_id, &last);
+
+	c->last_start_ns = r == 0 ? last->start_boot_ns : 0;
+	return r < 0 ? r : 0;
+}
+
 int cursor_advance(struct cursor *c, struct query *q)
 {
 	struct cpu_position *positions;
-	const struct boot *boots;
+	const struct boot *boots, *latest;
 	size_t boot_count = query_boots(q, &boots), count;
 	int r;
 
 	if (!boot_count)
 		return 0;
-	r = query_positions(q, &boots[boot_count - 1], &positions, &count);
+	latest = &boots[boot_count - 1];
+	r = query_positions(q, latest, &positions, &count);
 	if (r < 0)
 		return r;
 	free(c->positions);
 	c->positions = positions;
 	c->count = count;
-	c->boot = boots[boot_count - 1].number;
+	c->boot = latest->number;
+	snprintf(c->boot_id, sizeof(c->boot_id), "%s", latest->boot_id);
 	return 0;
 }
 

@@ -145,6 +145,10 @@ void query_scan_free(struct query_scan *scan);
  * everything handed out but boots is invalid.
  */
 int query_refresh(struct query *query);
+/* 1: a boot was added since it was opened; it has to be opened again. 0: none. */
+int query_has_new_boot(struct query *query);
+/* It was opened as a file that nobody writes to: what is written all the same is not seen. */
+bool query_is_copy(const struct query *query);
 /* The process_id recorded last. */
 int query_newest(struct query *query, int64_t *ret_id);
 /* Those recorded after this process_id. */
@@ -200,6 +204,9 @@ int query_pruned(struct query *query, const struct boot_range *range, struct pru
 /* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
 int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
 	       size_t *ret_count);
+/* Those recorded after this gap_id, in that order. A gap may grow for as long as it is the last. */
+int query_newer_gaps(struct query *query, int64_t gap_id, struct gap **ret_gaps, size_t *ret_count);
+int query_newest_gap(struct query *query, int64_t *ret_id);
 /* Sequence numbers below next_seq are in rows, in gaps, or removed. *ret is the caller's (free). */
 struct cpu_position {
 	int64_t cpu, next_seq;

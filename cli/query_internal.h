@@ -116,10 +116,14 @@
 	X(FAILED_IN, "SELECT boot_ns,provenance,cpu,seq,image,errno,process_id "                   \
 		     "FROM exec_failure_row INDEXED BY exec_failure_time "                         \
 		     "WHERE boot=?1 AND boot_ns>=?2 AND boot_ns<?3 ORDER BY boot_ns,failure_id")   \
-	X(GAPS,                                                                                    \
-	  "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered,gap_id FROM gap_row "    \
-	  "WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                                  \
-	  "ORDER BY from_boot_ns,gap_id")                                                          \
+	X(GAPS, "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered,gap_id,boot FROM " \
+		"gap_row WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 "                    \
+		"ORDER BY from_boot_ns,gap_id")                                                    \
+	X(NEWER_GAPS,                                                                              \
+	  "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered,gap_id,boot FROM "       \
+	  "gap_row WHERE gap_id>?1 ORDER BY gap_id")                                               \
+	X(NEWEST_GAP, "SELECT coalesce(max(gap_id),0) FROM gap_row")                               \
+	X(NEWEST_BOOT, "SELECT coalesce(max(boot),0) FROM boot")                                   \
 	X(RUNS,                                                                                    \
 	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                   \
 	  "last_boot_ns,stopped_boot_ns FROM recorder_row ORDER BY boot,started_boot_ns,run")      \

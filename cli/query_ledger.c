@@ -24,20 +24,14 @@ static void *more_room(struct query *q, void *array, size_t count, size_t *size,
 	return fresh;
 }
 
-int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret_gaps,
-	       size_t *ret_count)
+/* The rows of GAPS or NEWER_GAPS. */
+static int collect_gaps(struct query *q, sqlite3_stmt *stmt, struct gap **ret_gaps,
+			size_t *ret_count)
 {
 	struct gap *gaps = NULL;
 	size_t count = 0, size = 0;
-	sqlite3_stmt *stmt;
-	int r, rc;
+	int rc;
 
-	r = query_prepare(q, QUERY_GAPS, &stmt);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int(stmt, 1, range->boot->number);
-	sqlite3_bind_int64(stmt, 2, range->from_ns);
-	sqlite3_bind_int64(stmt, 3, range->to_ns);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct gap *gap;
 
@@ -45,14 +39,14 @@ int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret
 		if (!gaps)
 			return -ENOMEM;
 		gap = &gaps[count++];
-		gap->boot = range->boot;
+		gap->boot = query_boot(q, sqlite3_column_int(stmt, 8));
 		gap->cause = column_text(&q->arena, stmt, 0);
 		gap->detail = column_text(&q->arena, stmt, 1);
 		gap->cpu = column_int(stmt, 2);
 		gap->from_boot_ns = sqlite3_column_int64(stmt, 3);
 		gap->to_boot_ns = sqlite3_column_int64(stmt, 4);
-		gap->from_unix_ns = boot_to_unix(range->boot, gap->from_boot_ns);
-		gap->to_unix_ns = boot_to_unix(range->boot, gap->to_boot_ns);
+		gap->from_unix_ns = boot_to_unix(gap->boot, gap->from_boot_ns);
+		gap->to_unix_ns = boot_to_unix(gap->boot, gap->to_boot_ns);
 		gap->lost = column_int(stmt, 5);
 		gap->recovered = sqlite3_column_int64(stmt, 6);
 		gap->id = sqlite3_column_int64(stmt, 7);
@@ -61,6 +55,31 @@ int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret
 	*ret_gaps = gaps;
 	*ret_count = count;
 	return query_step_error(q, rc);
+}
+
+int query_gaps(struct query *q, const struct boot_range *range, struct gap **ret_gaps,
+	       size_t *ret_count)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_GAPS, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	return collect_gaps(q, stmt, ret_gaps, ret_count);
+}
+
+int query_newer_gaps(struct query *q, int64_t gap_id, struct gap **ret_gaps, size_t *ret_count)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_NEWER_GAPS, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, gap_id);
+	return collect_gaps(q, stmt, ret_gaps, ret_count);
 }
 
 int query_positions(struct query *q, const struct boot *boot, struct cpu_position **ret_positions,

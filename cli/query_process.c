@@ -516,29 +516,3 @@ void query_progress(struct query *q, int64_t done, int64_t total)
 	if (q->progress)
 		q->progress(q->progress_userdata, done, total);
 }
-
-int query_newest(struct query *q, int64_t *ret_id)
-{
-	sqlite3_stmt *stmt;
-	int r, rc;
-
-	r = query_prepare(q, QUERY_NEWEST, &stmt);
-	if (r < 0)
-		return r;
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
-		*ret_id = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
-	return query_step_error(q, rc);
-}
-
-int query_newer(struct query *q, int64_t process_id, struct process_list *list)
-{
-	sqlite3_stmt *stmt;
-	int r = query_prepare(q, QUERY_NEWER, &stmt);
-
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(stmt, 1, process_id);
-	return query_collect(q, stmt, list);
-}

@@ -249,7 +249,7 @@ VERBS = [["tree", "105"], ["tree", "--at", "2026-11-20 03:00", "--utc", "--no-fo
          "--until", "2026-11-20 03:00", "--utc", "--no-fold"], ["search", "--exe", "curl", "-n", "100000"], ["show", "105"],
          ["why", "105"], ["stats"], ["diff", "--since", "2026-11-20 02:00", "--until", "2026-11-20 03:00", "--utc"], ["boots"],
          ["status"], ["verify"], ["sql", "SELECT count(*) FROM process"],
-         ["follow", "--cursor", "2:100:0:0:", "-n", "5"]]
+         ["follow", "--cursor", "3::100:0:0:0:", "-n", "5"]]
 
 
 def check_verbs(path, *more):

@@ -10,8 +10,11 @@
 
 START_TEST(test_comes_back)
 {
-	static const char *const texts[] = {"2:0:0:0:", "2:7:-5:1:0=0",
-					    "2:7:1795132800000000000:3:0=9,2=10"};
+	static const char *const texts[] = {
+		"3::0:0:0:0:",
+		"3:1-a:7:5:-5:1:0=0",
+		"3:11111111-aaaa-4aaa-8aaa-111111111111:7:5:1795132800000000000:3:0=9,2=10",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		struct cursor c = {0};
@@ -31,17 +34,21 @@ START_TEST(test_is_none)
 	static const char *const texts[] = {
 		"",
 		"1:5:6",
-		"2:5:6",
-		"2:5:6:1",
-		"2:-1:6:1:",
-		"2:5:6:1:0",
-		"2:5:6:1:0=",
-		"2:5:6:1:0=1,",
-		"2:5:6:1:0=1;",
-		"2:5:6:1:-1=4",
-		"2:5:6:1:1=-4",
-		"2:5:6:-1:0=1",
-		"x2:5:6:1:0=1",
+		"2:5:6:1:0=1",
+		"3:",
+		"3:1:5:6:7",
+		"3:1:5:6:7:8",
+		"3:1:-1:6:7:8:",
+		"3:1:5:6:7:-8:",
+		"3:x:5:6:7:8:",
+		"3:0123456789012345678901234567890123456789012345678901234567890123:5:6:7:8:",
+		"3:1:5:6:7:8:0",
+		"3:1:5:6:7:8:0=",
+		"3:1:5:6:7:8:0=1,",
+		"3:1:5:6:7:8:0=1;",
+		"3:1:5:6:7:8:-1=4",
+		"3:1:5:6:7:8:1=-4",
+		"x3:1:5:6:7:8:0=1",
 	};
 	struct cursor c = {0};
 
@@ -56,7 +63,8 @@ START_TEST(test_knows_what_was_told)
 	const enum provenance seen = PROVENANCE_OBSERVED;
 	struct cursor c = {0};
 
-	ck_assert_int_eq(cursor_parse("2:7:1:3:0=9,2=10\n", &c), 0);
+	ck_assert_int_eq(cursor_parse("3:1:7:5:1:0:0=9,2=10\n", &c), 0);
+	c.boot = 3;
 	ck_assert_int_eq(cursor_passed(&c, &boot, seen, 0, 8), 1);
 	ck_assert_int_eq(cursor_passed(&c, &boot, seen, 0, 9), 0);
 	ck_assert_int_eq(cursor_passed(&c, &boot, seen, 2, 9), 1);
