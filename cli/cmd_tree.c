@@ -31,6 +31,31 @@ static void tree_deinit(struct tree *t)
 	selection_deinit(&t->selection);
 }
 
+static bool by_reaper(const struct tree *t)
+{
+	const struct flags *flags = &t->session->flags;
+
+	return flags->parent ? strcmp(flags->parent, "reaper") == 0 : flags->at != NULL;
+}
+
+/* In a line of names each is called what it was when the next was born. */
+static int name_line(struct tree *t)
+{
+	const struct process *below = t->target;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < t->shown.count; i++) {
+		struct process *p = t->shown.item[i];
+		struct exec image;
+
+		r = moment_image(p, below->start_boot_ns, &image);
+		if (r == 0)
+			moment_put_image(p, &image);
+		below = p;
+	}
+	return r;
+}
+
 /* Ancestors are context; the process and what is below it are the answer. */
 static int collect_target(struct tree *t)
 {
@@ -42,10 +67,15 @@ static int collect_target(struct tree *t)
 	unsigned int depth = flags->depth.given ? flags->depth.value : flags->descendants.value;
 	int r = 0;
 
-	if (up && (flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given))
+	up &= flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given;
+	if (up && flags->at && by_reaper(t))
+		r = gather_reapers(target, &t->moment, flags->ancestors.value, &t->shown);
+	else if (up)
 		r = query_ancestors(target->db, target, flags->ancestors.value, &t->shown);
 	if (r == 0)
 		r = completeness_add_line(&t->completeness, target, &t->shown);
+	if (r == 0 && flags->line && t->writer.ops == &writer_text && !flags->at)
+		r = name_line(t);
 	for (size_t i = 0; i < t->shown.count; i++)
 		t->shown.item[i]->selected = only_up;
 	target->selected = true;
@@ -68,7 +98,6 @@ static int collect_target(struct tree *t)
 /* Who was not alive then leaves, but for those by whose birth the living hang together. */
 static int keep_alive_at(struct tree *t)
 {
-	bool by_birth = t->session->flags.parent && strcmp(t->session->flags.parent, "birth") == 0;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < t->shown.count; i++) {
@@ -78,7 +107,7 @@ static int keep_alive_at(struct tree *t)
 			t->shown.item[kept++] = p;
 	}
 	t->shown.count = kept;
-	return by_birth && kept ? gather_context(t->shown.item[0]->db, &t->shown, 0) : 0;
+	return !by_reaper(t) && kept ? gather_context(t->shown.item[0]->db, &t->shown, 0) : 0;
 }
 
 static int collect_all(struct tree *t)
@@ -90,11 +119,9 @@ static int collect_all(struct tree *t)
 		size_t first = t->shown.count;
 
 		if (s->flags.at)
-			r = gather_alive_at(s, s->db[i], s->flags.at_unix_ns, &t->shown);
+			r = gather_alive_at(s, &t->selection, s->db[i], &t->moment, &t->shown);
 		else
 			r = gather_matching(s, &t->selection, s->db[i], &t->shown);
-		if (r == 0 && s->flags.at)
-			r = gather_filter(&t->selection, &t->shown, first);
 		if (r == 0)
 			r = gather_context(s->db[i], &t->shown, first);
 		if (r < 0)
@@ -188,7 +215,6 @@ static int add_completeness(struct tree *t)
 static int build(struct tree *t)
 {
 	const struct flags *flags = &t->session->flags;
-	bool by_reaper = flags->parent ? strcmp(flags->parent, "reaper") == 0 : flags->at != NULL;
 	int r = 0;
 
 	if (flags->at)
@@ -200,9 +226,9 @@ static int build(struct tree *t)
 	if (r < 0)
 		return r;
 	process_list_sort(&t->shown);
-	r = forest_build(&t->shown, by_reaper ? moment_reaper : NULL, &t->moment, &t->forest);
-	for (size_t i = 0; flags->at && i < t->shown.count; i++)
-		moment_set_image(&t->moment, t->shown.item[i]);
+	r = forest_build(&t->shown, by_reaper(t) ? moment_reaper : NULL, &t->moment, &t->forest);
+	if (r == 0 && flags->at)
+		r = moment_set_images(&t->moment, &t->shown);
 	if (r < 0 || !t->writer.ops->folds || flags->no_fold || flags->line)
 		return r;
 	if (flags->failed)

@@ -69,13 +69,16 @@ static const struct entry *find_name(const char *name)
 	return NULL;
 }
 
-/* Any of its images: a login shell was login before it became the shell. */
-static const struct entry *find_entry(const struct process *p)
+/* Any of its images up to then: a login shell was login before it became the shell. */
+static const struct entry *find_entry(const struct process *p, int64_t until_boot_ns)
 {
 	const struct entry *found = find_name(exe_name(p->image));
 
-	for (size_t i = 0; !found && i + 1 < p->exec_count; i++)
+	for (size_t i = 0; !found && i < p->exec_count; i++) {
+		if (p->execs[i].boot_ns != UNKNOWN && p->execs[i].boot_ns > until_boot_ns)
+			break;
 		found = find_name(exe_name(p->execs[i].image));
+	}
 	return found;
 }
 
@@ -113,6 +116,17 @@ struct why {
 	struct buffer out;
 };
 
+/* As it was when the one below it was born; it may have become something else since. */
+static int show_as_of(struct process *p, int64_t boot_ns)
+{
+	struct exec image;
+	int r = moment_image(p, boot_ns, &image);
+
+	if (r == 0)
+		moment_put_image(p, &image);
+	return r;
+}
+
 static int follow(struct why *w, struct process *p)
 {
 	struct process_list up = {0}, all = {0};
@@ -127,8 +141,12 @@ static int follow(struct why *w, struct process *p)
 	if (r == 0)
 		r = gather_details(p->db, &all);
 	for (size_t i = 0; r == 0 && i < up.count && !w->entry; i++) {
+		int64_t born = w->chain.item[i]->start_boot_ns;
+
 		r = process_list_add(&w->chain, up.item[i]);
-		w->entry = find_entry(up.item[i]);
+		if (r == 0)
+			r = show_as_of(up.item[i], born);
+		w->entry = find_entry(up.item[i], born);
 	}
 	process_list_deinit(&up);
 	process_list_deinit(&all);

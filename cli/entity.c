@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "cli/args.h"
+#include "cli/moment.h"
 #include "cli/query.h"
 #include "cli/timespec.h"
 
@@ -35,7 +36,7 @@ int entity_id(const struct process *p, char out[ENTITY_ID_SIZE])
 	return 0;
 }
 
-int entity_parent(const struct process *p, const struct process **ret_parent)
+int entity_parent(const struct process *p, struct process **ret_parent)
 {
 	struct process *parent = NULL;
 	int r = p->parent_id ? query_process(p->db, p->parent_id, &parent) : 1;
@@ -44,6 +45,14 @@ int entity_parent(const struct process *p, const struct process **ret_parent)
 		return r;
 	*ret_parent = r == 0 ? parent : NULL;
 	return 0;
+}
+
+int entity_parent_image(const struct process *p, struct process *parent, int64_t boot_ns,
+			struct exec *ret_image)
+{
+	return parent ? moment_image(parent, boot_ns == UNKNOWN ? p->start_boot_ns : boot_ns,
+				     ret_image)
+		      : 0;
 }
 
 void entity_command_line(struct buffer *out, const struct image *image)

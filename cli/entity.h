@@ -20,7 +20,10 @@
 int entity_id(const struct process *p, char out[ENTITY_ID_SIZE]);
 
 /* The real parent at birth. *ret_parent is NULL where it is not in the database. */
-int entity_parent(const struct process *p, const struct process **ret_parent);
+int entity_parent(const struct process *p, struct process **ret_parent);
+/* What a parent, which may be NULL, was at an event of p. UNKNOWN: at the birth. */
+int entity_parent_image(const struct process *p, struct process *parent, int64_t boot_ns,
+			struct exec *ret_image);
 
 /* argv with blanks between its words, raw bytes: for json.h, which makes them valid. */
 void entity_command_line(struct buffer *out, const struct image *image);

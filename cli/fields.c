@@ -7,6 +7,7 @@
 #include "cli/entity.h"
 #include "cli/escape.h"
 #include "cli/json.h"
+#include "cli/moment.h"
 #include "cli/timespec.h"
 #include "cli/words.h"
 #include "schema/cleanup.h"
@@ -69,6 +70,15 @@ static int64_t code_of(const struct process *p)
 	return known ? p->status >> 8 : UNKNOWN;
 }
 
+/* What the parent was at the birth; read only where a field wants it. */
+static const struct exec *parent_then(struct field_cell *c)
+{
+	if (!c->parent_read && moment_image(c->parent, c->p->start_boot_ns, &c->parent_image) < 0)
+		c->parent_image = (struct exec){.image = c->parent->image, .comm = c->parent->comm};
+	c->parent_read = true;
+	return &c->parent_image;
+}
+
 #define PUT(name, how, value)                        \
 	static void put_##name(struct field_cell *c) \
 	{                                            \
@@ -97,8 +107,8 @@ NUMBER(depth, c->node->depth)
 BOOL(matches, c->p->selected)
 NUMBER(parent_id, c->p->parent_id ? c->p->parent_id : UNKNOWN)
 NUMBER(ppid, c->parent ? c->parent->pid : UNKNOWN)
-STRING(parent_comm, c->parent ? process_comm(c->parent) : NULL)
-TEXT(parent_exe, c->parent && c->parent->image ? c->parent->image->exe : NULL)
+STRING(parent_comm, c->parent ? exec_comm(parent_then(c)) : NULL)
+TEXT(parent_exe, c->parent &&parent_then(c)->image ? parent_then(c)->image->exe : NULL)
 NUMBER(creator_id, c->p->creator_id ? c->p->creator_id : UNKNOWN)
 STRING(comm, process_comm(c->p))
 TEXT(exe, c->p->image ? c->p->image->exe : NULL)
@@ -246,8 +256,8 @@ static const struct field fields[] = {
 	F(depth, CSV, DIGITS, "levels below the first process shown"),
 	F(matches, CSV, SHORT, "asked for, not only shown as an ancestor"),
 	F(parent_id, CSV, DIGITS, "process_id of the parent at birth"),
-	F(parent_comm, CSV, SHORT, "name of the parent"),
-	F(parent_exe, 0, LONG, "executable of the parent, its latest"),
+	F(parent_comm, CSV, SHORT, "name of the parent at the birth"),
+	F(parent_exe, 0, LONG, "executable of the parent at the birth"),
 	F(creator_id, CSV, DIGITS, "who called clone, where that is another"),
 	F(comm, CSV, SHORT, "name of the task"),
 	F(exe, CSV, LONG, "executable"),
@@ -349,6 +359,7 @@ int field_cell_begin(struct field_cell *c, const struct node *node)
 {
 	c->p = node->process;
 	c->node = node;
+	c->parent_read = false;
 	return entity_parent(c->p, &c->parent);
 }
 

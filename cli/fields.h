@@ -25,7 +25,10 @@ enum field_type {
 
 /* One process, and the value that was put last. */
 struct field_cell {
-	const struct process *p, *parent;
+	const struct process *p;
+	struct process *parent;
+	struct exec parent_image; /* as of the birth, once a field has asked for it */
+	bool parent_read;
 	const struct node *node;
 	struct style style; /* of words */
 	enum field_type type;

@@ -109,22 +109,76 @@ int gather_matching(struct session *s, struct selection *selection, struct query
 	return r < 0 ? r : 0;
 }
 
-int gather_alive_at(struct session *s, struct query *q, int64_t unix_ns, struct process_list *list)
+/* As if it had never been anything else. */
+static int matches_at(struct selection *selection, const struct moment *moment, struct process *p)
+{
+	struct process then;
+	struct exec image;
+	int64_t at;
+	int r;
+
+	if (!moment_of_life(moment, p, false, &at))
+		return 0;
+	r = moment_image(p, at, &image);
+	if (r < 0)
+		return r;
+	then = *p;
+	moment_put_image(&then, &image);
+	then.birth_context = image.context;
+	then.execs = NULL;
+	then.exec_count = 0;
+	return selection_matches(selection, &then);
+}
+
+int gather_alive_at(struct session *s, struct selection *selection, struct query *q,
+		    const struct moment *m, struct process_list *list)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
-	size_t count, first = list->count;
-	int r = query_ranges(q, unix_ns, unix_ns + 1, &ranges, &count);
+	struct process_list alive = {0};
+	size_t count;
+	int r = query_ranges(q, m->unix_ns, m->unix_ns + 1, &ranges, &count);
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		/* From included: who started at that very nanosecond was there. */
 		struct boot_range moment = {ranges[i].boot, ranges[i].to_ns, ranges[i].to_ns};
 
 		if (session_wants_boot(s, moment.boot))
-			r = query_running(q, &moment, list);
+			r = query_running(q, &moment, &alive);
 	}
-	for (size_t i = first; i < list->count; i++)
-		list->item[i]->selected = true;
-	return r;
+	/* A clock that was stepped back showed the time twice. */
+	process_list_unique(&alive);
+	for (size_t i = 0; r >= 0 && i < alive.count; i++) {
+		r = selection ? matches_at(selection, m, alive.item[i]) : 1;
+		if (r != 1)
+			continue;
+		alive.item[i]->selected = true;
+		r = process_list_add(list, alive.item[i]);
+	}
+	process_list_deinit(&alive);
+	return r < 0 ? r : 0;
+}
+
+int gather_reapers(struct process *p, const struct moment *moment, unsigned int limit,
+		   struct process_list *list)
+{
+	struct idmap seen = {0};
+	int r = idmap_put(&seen, p->id, p);
+
+	for (unsigned int n = 0; r == 0 && (!limit || n < limit); n++) {
+		int64_t id;
+
+		r = query_execs_of(p->db, p);
+		id = r == 0 ? moment_reaper(p, (void *)moment) : 0;
+		if (!id || idmap_get(&seen, id))
+			break;
+		r = query_process(p->db, id, &p);
+		if (r == 0)
+			r = idmap_put(&seen, id, p);
+		if (r == 0)
+			r = process_list_add(list, p);
+	}
+	idmap_deinit(&seen);
+	return r > 0 ? 0 : r;
 }
 
 int gather_line(struct process *p, struct completeness *completeness)

@@ -1,9 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/moment.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "schema/cleanup.h"
+
+/* A chain of parents in damaged data may be a ring. */
+#define ANCESTORS_MAX 100000
+
+/* By the clock that the next boot came to in the end: at first it may be years behind. */
+static bool is_over(const struct boot *boot, int64_t unix_ns)
+{
+	const struct boot *boots;
+	size_t count = query_boots(boot->db, &boots);
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		const struct boot *next = &boots[i + 1];
+
+		if (&boots[i] == boot && next->clock_count)
+			return unix_ns >= next->clock[next->clock_count - 1].offset_ns;
+	}
+	return false;
+}
+
+/* Whether the clock showed that time while its n-th segment lasted. */
+static bool showed(const struct boot *boot, size_t n, int64_t unix_ns, int64_t *ret_boot_ns)
+{
+	int64_t from = n ? boot->clock[n].from_boot_ns : 0;
+
+	if (__builtin_sub_overflow(unix_ns, boot->clock[n].offset_ns, ret_boot_ns))
+		return false;
+	return *ret_boot_ns >= from &&
+	       (n + 1 == boot->clock_count || *ret_boot_ns < boot->clock[n + 1].from_boot_ns);
+}
+
+bool moment_of_life(const struct moment *m, const struct process *p, bool to_the_end,
+		    int64_t *ret_boot_ns)
+{
+	if (!process_ended(p) && is_over(p->boot, m->unix_ns))
+		return false;
+	for (size_t i = p->boot->clock_count; i-- > 0;) {
+		int64_t at;
+
+		if (showed(p->boot, i, m->unix_ns, &at) && p->start_boot_ns <= at &&
+		    (!process_ended(p) || p->end_boot_ns > at ||
+		     (to_the_end && p->end_boot_ns == at))) {
+			*ret_boot_ns = at;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool moment_alive(const struct moment *m, const struct process *p)
 {
-	return p->start_unix_ns <= m->unix_ns && (!process_ended(p) || p->end_unix_ns > m->unix_ns);
+	int64_t at;
+
+	return moment_of_life(m, p, false, &at);
 }
 
 static struct process *look_up(const struct process *p, int64_t id)
@@ -13,18 +67,9 @@ static struct process *look_up(const struct process *p, int64_t id)
 	return id && query_process(p->db, id, &found) == 0 ? found : NULL;
 }
 
-/* The nearest ancestor by birth that was alive, if no capture says better. */
-static int64_t nearest_alive(const struct moment *m, const struct process *p)
+static bool alive_at(const struct process *p, int64_t boot_ns)
 {
-	struct process *above = look_up(p, p->parent_id);
-
-	/* Bounded: a chain of parents in damaged data may be a ring. */
-	for (int i = 0; above && i < 100000; i++) {
-		if (moment_alive(m, above))
-			return above->id;
-		above = look_up(above, above->parent_id);
-	}
-	return p->parent_id;
+	return p->start_boot_ns <= boot_ns && (!process_ended(p) || p->end_boot_ns > boot_ns);
 }
 
 static int64_t last_known(const struct process *p)
@@ -34,54 +79,132 @@ static int64_t last_known(const struct process *p)
 	return p->exec_count ? p->execs[p->exec_count - 1].parent_id : p->parent_id;
 }
 
+/* Who was its parent at or before a moment, and who is known to have been it next, and when. */
+struct captured {
+	int64_t before_id, after_id, after_ns; /* after_id 0: not known */
+};
+
+static struct captured find_captured(const struct process *p, int64_t at)
+{
+	struct captured c = {.before_id = p->parent_id};
+
+	for (size_t i = 0; i < p->exec_count; i++) {
+		const struct exec *e = &p->execs[i];
+
+		if (!e->parent_id || e->boot_ns == UNKNOWN)
+			continue;
+		if (e->boot_ns > at) {
+			c.after_id = e->parent_id;
+			c.after_ns = e->boot_ns;
+			return c;
+		}
+		c.before_id = e->parent_id;
+	}
+	if (process_ended(p)) {
+		c.after_id = p->end_parent_id;
+		c.after_ns = p->end_boot_ns;
+	}
+	return c;
+}
+
 int64_t moment_reaper(const struct process *p, void *userdata)
 {
 	const struct moment *m = userdata;
-	const struct process *parent = look_up(p, p->parent_id);
+	const struct process *above;
+	struct captured c;
+	int64_t at;
 
 	if (m->unix_ns == UNKNOWN)
 		return last_known(p);
-	if (!parent || moment_alive(m, parent))
+	if (!moment_of_life(m, p, false, &at))
 		return p->parent_id;
-	for (size_t i = 0; i < p->exec_count; i++) {
-		const struct process *reaper = look_up(p, p->execs[i].parent_id);
-
-		if (reaper && p->execs[i].parent_id != p->parent_id && moment_alive(m, reaper))
-			return reaper->id;
+	c = find_captured(p, at);
+	above = look_up(p, c.before_id);
+	for (int i = 0; above && i < ANCESTORS_MAX; i++) {
+		/* Who lived on and did not have it later was no reaper. */
+		if (alive_at(above, at) && (i == 0 || !c.after_id || above->id == c.after_id ||
+					    !alive_at(above, c.after_ns)))
+			return above->id;
+		above = look_up(above, above->parent_id);
 	}
-	if (process_ended(p) && p->end_parent_id != p->parent_id) {
-		const struct process *reaper = look_up(p, p->end_parent_id);
-
-		if (reaper && moment_alive(m, reaper))
-			return reaper->id;
-	}
-	return nearest_alive(m, p);
+	above = look_up(p, c.after_id);
+	return above && alive_at(above, at) ? above->id : p->parent_id;
 }
 
-void moment_set_image(const struct moment *m, struct process *p)
+int moment_image(struct process *p, int64_t boot_ns, struct exec *ret_image)
 {
-	size_t count = p->exec_count;
-	const struct process *parent;
+	struct exec found = {.context = p->birth_context, .provenance = PROVENANCE_NONE};
 
-	while (count > 0 && p->execs[count - 1].unix_ns != UNKNOWN &&
-	       p->execs[count - 1].unix_ns > m->unix_ns)
-		count--;
-	if (count == p->exec_count)
-		return;
-	p->exec_count = count;
-	if (count > 0) {
-		const struct exec *e = &p->execs[count - 1];
+	for (int i = 0; i < ANCESTORS_MAX; i++) {
+		int r = query_execs_of(p->db, p);
+		size_t count = p->exec_count;
 
-		p->image = e->image;
-		p->comm = e->comm;
-		p->context = e->context;
-		p->image_provenance = e->provenance;
-		return;
+		if (r < 0)
+			return r;
+		while (count > 0 && p->execs[count - 1].boot_ns != UNKNOWN &&
+		       p->execs[count - 1].boot_ns > boot_ns)
+			count--;
+		if (count > 0) {
+			const struct exec *e = &p->execs[count - 1];
+
+			found.image = e->image;
+			found.comm = e->comm;
+			if (i == 0)
+				found = *e;
+			break;
+		}
+		if (p->exec_count == 0) {
+			found.image = p->image;
+			found.comm = p->comm;
+			break;
+		}
+		/* Not yet executed: what it was born with is what its parent had then. */
+		boot_ns = p->start_boot_ns;
+		p = look_up(p, p->parent_id);
+		if (!p)
+			break;
 	}
-	/* Not yet executed: what it inherited is what its parent had. */
-	parent = look_up(p, p->parent_id);
-	p->image = parent ? parent->image : NULL;
-	p->comm = parent ? parent->comm : NULL;
-	p->context = p->birth_context;
-	p->image_provenance = PROVENANCE_NONE;
+	*ret_image = found;
+	return 0;
+}
+
+void moment_put_image(struct process *p, const struct exec *image)
+{
+	p->image = image->image;
+	p->comm = image->comm;
+	p->context = image->context;
+	p->image_provenance = image->provenance;
+}
+
+int moment_set_images(const struct moment *m, struct process_list *list)
+{
+	CLEANUP_FREE struct exec *images = calloc(list->count + 1, sizeof(*images));
+	int r = 0;
+
+	if (!images)
+		return -ENOMEM;
+	/* All before any is changed: they are found through those of parents. */
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		int64_t at = UNKNOWN;
+
+		if (moment_of_life(m, list->item[i], false, &at))
+			r = moment_image(list->item[i], at, &images[i]);
+		images[i].boot_ns = at;
+	}
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		struct process *p = list->item[i];
+		size_t count = p->exec_count;
+
+		/* Who had ended, and is here for those below, stays as it was last. */
+		if (!images[i].context)
+			continue;
+		while (count > 0 && p->execs[count - 1].boot_ns != UNKNOWN &&
+		       p->execs[count - 1].boot_ns > images[i].boot_ns)
+			count--;
+		if (count == p->exec_count)
+			continue;
+		p->exec_count = count;
+		moment_put_image(p, &images[i]);
+	}
+	return r;
 }

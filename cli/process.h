@@ -165,5 +165,7 @@ static inline bool image_truncated(const struct image *image)
 const char *provenance_name(enum provenance provenance);
 /* Name of a process: its latest, else the image's; never NULL. */
 const char *process_comm(const struct process *p);
+/* The same as of an image. */
+const char *exec_comm(const struct exec *e);
 
 #endif

@@ -32,6 +32,13 @@ const char *process_comm(const struct process *p)
 	return p->image && p->image->comm ? p->image->comm : "?";
 }
 
+const char *exec_comm(const struct exec *e)
+{
+	if (e->comm)
+		return e->comm->value;
+	return e->image && e->image->comm ? e->image->comm : "?";
+}
+
 int process_list_add(struct process_list *list, struct process *p)
 {
 	if (list->count == list->size) {

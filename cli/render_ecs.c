@@ -26,7 +26,9 @@ struct output {
 struct ecs {
 	struct json *json;
 	int64_t *last_unix_ns;
-	const struct process *p, *parent;
+	const struct process *p;
+	struct process *parent;
+	struct exec parent_image; /* as of the event */
 	const struct context *context;
 	const struct image *image;
 	const char *name; /* of the process at that moment */
@@ -95,6 +97,7 @@ static int put_parent(struct ecs *e)
 {
 	struct json *json = e->json;
 	const struct process *parent = e->parent;
+	const struct image *image = e->parent_image.image;
 	int r;
 
 	if (!parent)
@@ -102,11 +105,10 @@ static int put_parent(struct ecs *e)
 	json_object_begin(json, "parent");
 	r = put_entity(json, "entity_id", parent);
 	json_int(json, "pid", parent->pid);
-	json_text(json, "name", process_comm(parent));
-	if (parent->image && parent->image->exe)
-		json_string(json, "executable", parent->image->exe->value,
-			    parent->image->exe->length);
-	entity_json_command_line(json, "command_line", parent->image);
+	json_text(json, "name", exec_comm(&e->parent_image));
+	if (image && image->exe)
+		json_string(json, "executable", image->exe->value, image->exe->length);
+	entity_json_command_line(json, "command_line", image);
 	entity_json_time(json, "start", parent->start_unix_ns);
 	json_object_end(json);
 	return r;
@@ -235,12 +237,14 @@ static void put_timestamp(struct ecs *e, int64_t unix_ns)
 		*e->last_unix_ns = unix_ns;
 }
 
-static int put_document(struct ecs *e, int64_t unix_ns, const char *action, const char *type,
-			enum provenance provenance)
+static int put_document(struct ecs *e, int64_t boot_ns, int64_t unix_ns, const char *action,
+			const char *type, enum provenance provenance)
 {
 	bool ended = strcmp(action, "end") == 0;
-	int r;
+	int r = entity_parent_image(e->p, e->parent, boot_ns, &e->parent_image);
 
+	if (r < 0)
+		return r;
 	json_object_begin(e->json, NULL);
 	put_timestamp(e, unix_ns);
 	/* What was running already is information, and no start: so wants ECS. */
@@ -275,7 +279,9 @@ static int put_failures(struct ecs *e)
 		json_object_begin(e->json, "error");
 		json_text(e->json, "code", name ? name : "unknown");
 		json_object_end(e->json);
-		r = put_process(e, false);
+		r = entity_parent_image(e->p, e->parent, failures[i].boot_ns, &e->parent_image);
+		if (r == 0)
+			r = put_process(e, false);
 		put_own(e, failures[i].provenance, false);
 		json_object_end(e->json);
 		json_newline(e->json);
@@ -311,7 +317,8 @@ static int put_images(struct ecs *e)
 		e->name = x->comm		       ? x->comm->value
 			  : x->image && x->image->comm ? x->image->comm
 						       : process_comm(p);
-		r = put_document(e, x->unix_ns == UNKNOWN ? p->start_unix_ns : x->unix_ns, "exec",
+		r = put_document(e, x->boot_ns,
+				 x->unix_ns == UNKNOWN ? p->start_unix_ns : x->unix_ns, "exec",
 				 "start", x->provenance);
 	}
 	return r;
@@ -333,7 +340,7 @@ static int ecs_process(struct writer *w, const struct node *n)
 	int r = entity_parent(p, &e.parent);
 
 	if (r == 0)
-		r = put_document(&e, p->start_unix_ns, "fork", "start", p->birth);
+		r = put_document(&e, p->start_boot_ns, p->start_unix_ns, "fork", "start", p->birth);
 	if (r == 0)
 		r = put_images(&e);
 	if (r == 0)
@@ -343,7 +350,7 @@ static int ecs_process(struct writer *w, const struct node *n)
 	e.cwd = p->cwd;
 	e.name = process_comm(p);
 	if (r == 0 && process_ended(p))
-		r = put_document(&e, p->end_unix_ns, "end", "end", p->end);
+		r = put_document(&e, p->end_boot_ns, p->end_unix_ns, "end", "end", p->end);
 	return r < 0 ? r : json_error(e.json);
 }
 

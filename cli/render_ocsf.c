@@ -28,7 +28,9 @@ struct output {
 struct ocsf {
 	struct output *output;
 	struct json *json;
-	const struct process *p, *parent;
+	const struct process *p;
+	struct process *parent;
+	struct exec parent_image; /* as of the event */
 	const struct context *context;
 	const struct image *image;
 	const char *name;
@@ -133,7 +135,8 @@ static void put_container(struct json *json, const struct cgroup *g)
 	json_object_end(json);
 }
 
-static int put_related(struct json *json, const char *key, const struct process *p)
+static int put_related(struct json *json, const char *key, const struct process *p,
+		       const struct exec *image)
 {
 	char id[ENTITY_ID_SIZE];
 	int r = entity_id(p, id);
@@ -141,12 +144,12 @@ static int put_related(struct json *json, const char *key, const struct process 
 	json_object_begin(json, key);
 	json_text(json, "uid", r == 0 ? id : NULL);
 	json_int(json, "pid", p->pid);
-	json_text(json, "name", process_comm(p));
-	entity_json_command_line(json, "cmd_line", p->image);
-	if (p->image)
-		put_file(json, p->image->exe);
+	json_text(json, "name", exec_comm(image));
+	entity_json_command_line(json, "cmd_line", image->image);
+	if (image->image)
+		put_file(json, image->image->exe);
 	put_time(json, "created_time", "created_time_dt", p->start_unix_ns);
-	put_user(json, p->context->euid);
+	put_user(json, image->context->euid);
 	json_object_end(json);
 	return r;
 }
@@ -178,7 +181,7 @@ static int put_process(struct ocsf *e, enum activity activity)
 	json_maybe_int(json, "auid", e->context->loginuid);
 	put_container(json, e->context->container);
 	if (r == 0 && e->parent)
-		r = put_related(json, "parent_process", e->parent);
+		r = put_related(json, "parent_process", e->parent, &e->parent_image);
 	json_object_end(json);
 	return r;
 }
@@ -205,12 +208,15 @@ static void put_own(struct ocsf *e, enum provenance provenance, enum activity ac
 /* Who started it; an end is its own, whoever may have sent a signal. */
 static int put_actor(struct ocsf *e, enum activity activity)
 {
+	const struct exec own = {
+		.image = e->p->image, .comm = e->p->comm, .context = e->p->context};
 	const struct process *actor = activity == TERMINATE ? e->p : e->parent;
 	int r = 0;
 
 	json_object_begin(e->json, "actor");
 	if (actor) {
-		r = put_related(e->json, "process", actor);
+		r = put_related(e->json, "process", actor,
+				activity == TERMINATE ? &own : &e->parent_image);
 	} else if (e->context->uid != UNKNOWN) {
 		put_user(e->json, e->context->uid);
 	} else {
@@ -220,13 +226,15 @@ static int put_actor(struct ocsf *e, enum activity activity)
 	return r;
 }
 
-static int put_event(struct ocsf *e, int64_t unix_ns, enum activity activity,
+static int put_event(struct ocsf *e, int64_t boot_ns, int64_t unix_ns, enum activity activity,
 		     enum provenance provenance)
 {
 	const struct process *p = e->p;
 	struct json *json = e->json;
-	int r;
+	int r = entity_parent_image(p, e->parent, boot_ns, &e->parent_image);
 
+	if (r < 0)
+		return r;
 	json_object_begin(json, NULL);
 	json_text(json, "class_name", "Process Activity");
 	json_int(json, "class_uid", 1007);
@@ -272,7 +280,7 @@ static int put_launches(struct ocsf *e)
 	int r = 0;
 
 	if (p->exec_count == 0)
-		return put_event(e, p->start_unix_ns, LAUNCH, p->birth);
+		return put_event(e, p->start_boot_ns, p->start_unix_ns, LAUNCH, p->birth);
 	for (size_t i = 0; r == 0 && i < p->exec_count; i++) {
 		const struct exec *x = &p->execs[i];
 
@@ -282,8 +290,8 @@ static int put_launches(struct ocsf *e)
 		e->name = x->comm		       ? x->comm->value
 			  : x->image && x->image->comm ? x->image->comm
 						       : process_comm(p);
-		r = put_event(e, x->unix_ns == UNKNOWN ? p->start_unix_ns : x->unix_ns, LAUNCH,
-			      x->provenance);
+		r = put_event(e, x->boot_ns, x->unix_ns == UNKNOWN ? p->start_unix_ns : x->unix_ns,
+			      LAUNCH, x->provenance);
 	}
 	return r;
 }
@@ -310,7 +318,7 @@ static int ocsf_process(struct writer *w, const struct node *n)
 	e.cwd = p->cwd;
 	e.name = process_comm(p);
 	if (r == 0 && process_ended(p))
-		r = put_event(&e, p->end_unix_ns, TERMINATE, p->end);
+		r = put_event(&e, p->end_boot_ns, p->end_unix_ns, TERMINATE, p->end);
 	return r < 0 ? r : json_error(e.json);
 }
 

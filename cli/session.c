@@ -12,6 +12,7 @@
 
 #include "cli/escape.h"
 #include "cli/fields.h"
+#include "cli/moment.h"
 #include "cli/style.h"
 #include "cli/timespec.h"
 #include "cli/words.h"
@@ -264,9 +265,11 @@ bool session_wants_boot(const struct session *s, const struct boot *boot)
 /* What stands behind the @: nanoseconds since boot, or a time at which the process lived. */
 static bool start_matches(const struct process *p, bool is_number, int64_t value)
 {
+	int64_t at;
+
 	if (is_number)
 		return p->start_boot_ns == value;
-	return p->start_unix_ns <= value && (!process_ended(p) || p->end_unix_ns >= value);
+	return moment_of_life(&(struct moment){value}, p, true, &at);
 }
 
 struct pid_name {

@@ -1,55 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the program says where something is missing: by verb, by what was asked, and by status. */
 #include <check.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "ask.h"
 #include "fixture.h"
 
 static struct fixture fixture;
-static char program[PATH_MAX];
-static char output[64 * 1024]; /* stdout and stderr of the last run */
-
-static void find_program(void)
-{
-	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	ck_assert_int_gt(length, 0);
-	self[length] = '\0';
-	snprintf(program, sizeof(program), "%s/../cli/lineage-query", dirname(self));
-	ck_assert_msg(access(program, X_OK) == 0, "%s is not built", program);
-}
-
-/* Runs `lineage-query ARGUMENTS` through the shell; %s in it is the database. */
-static int run(const char *arguments)
-{
-	char command[PATH_MAX + 1024];
-	size_t length = (size_t)snprintf(command, sizeof(command), "TZ=UTC %s ", program);
-	FILE *pipe;
-	int status;
-
-	snprintf(command + length, sizeof(command) - length, arguments, fixture.path, fixture.path);
-	strcat(command, " 2>&1 </dev/null");
-	pipe = popen(command, "r");
-	ck_assert_ptr_nonnull(pipe);
-	length = fread(output, 1, sizeof(output) - 1, pipe);
-	output[length] = '\0';
-	status = pclose(pipe);
-	ck_assert_msg(WIFEXITED(status), "%s: killed", command);
-	return WEXITSTATUS(status);
-}
-
-static void setup(void)
-{
-	find_program();
-	setenv("LC_ALL", "C.UTF-8", 1);
-}
 
 static void teardown(void)
 {
@@ -101,11 +58,7 @@ static void with_losses(void)
 	fixture_finish(&fixture);
 }
 
-static const struct {
-	const char *arguments;
-	int status;
-	const char *words, *not_words;
-} loss_cases[] = {
+static const struct ask_case loss_cases[] = {
 	/* What retention removed of the time asked for, and only then. */
 	{"window --db %s --strict --since '2026-11-20 00:03' --until '2026-11-20 00:04'", 4,
 	 "570 not in this database (by retention or export), from 2026-11-20 00:02:30.000 to "
@@ -150,16 +103,8 @@ static const struct {
 
 START_TEST(losses)
 {
-	int status;
-
 	with_losses();
-	status = run(loss_cases[_i].arguments);
-	ck_assert_msg(status == loss_cases[_i].status, "%s: %d: %s", loss_cases[_i].arguments,
-		      status, output);
-	ck_assert_msg(strstr(output, loss_cases[_i].words) != NULL, "%s: %s",
-		      loss_cases[_i].arguments, output);
-	ck_assert_msg(strstr(output, loss_cases[_i].not_words) == NULL, "%s: %s",
-		      loss_cases[_i].arguments, output);
+	ask(fixture.path, &loss_cases[_i]);
 }
 END_TEST
 
@@ -171,7 +116,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, NULL, teardown);
 	tcase_add_loop_test(tcase, losses, 0, sizeof(loss_cases) / sizeof(loss_cases[0]));
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
