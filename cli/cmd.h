@@ -60,6 +60,8 @@ int fail_database(const char *path, int error, const char *detail);
  * twice. 0, or an exit status with a sentence said.
  */
 int session_check_databases(const struct session *session);
+/* What is answered from is of more than one host. */
+bool session_has_hosts(const struct session *session);
 /* A person has waited for a second. */
 bool session_is_slow(const struct session *session);
 /* Lets queries say how far they are, where a person sees stderr. */

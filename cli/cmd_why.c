@@ -176,6 +176,10 @@ static void add_summary(struct why *w)
 	size_t length;
 
 	words_name(&w->out, p, style);
+	if (style->hosts) {
+		buffer_puts(&w->out, " on ");
+		words_host(&w->out, p->boot, style);
+	}
 	if (w->entry) {
 		buffer_printf(&w->out, " comes from %s: ", w->entry->words);
 		words_name(&w->out, last, style);

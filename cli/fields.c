@@ -241,7 +241,7 @@ static void put_failed_execs(struct field_cell *c)
 
 static const struct field fields[] = {
 	F(process_id, CSV, DIGITS, "number within the database"),
-	F(host, CSV, SHORT, "name of the node"),
+	F(host, CSV | FIELD_IN_HOSTS, SHORT, "name of the node"),
 	F(boot_id, CSV, LONG, "boot, as the kernel names it"),
 	F(start_boot_ns, CSV, DIGITS, "start in nanoseconds since boot: PID@START"),
 	F(start, CSV | TABLE, SHORT, "start"),

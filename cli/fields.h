@@ -41,6 +41,7 @@ enum field_shape { FIELD_DIGITS, FIELD_SHORT, FIELD_LONG };
 
 #define FIELD_IN_CSV   (1u << 0)
 #define FIELD_IN_TABLE (1u << 1)
+#define FIELD_IN_HOSTS (1u << 2) /* in a table of several hosts */
 
 struct field {
 	const char *name, *help;

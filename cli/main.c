@@ -204,6 +204,7 @@ static int run_command(struct session *s)
 		return r;
 	session_show_progress(s);
 	style_init(&s->style, &s->flags, STDOUT_FILENO);
+	s->style.hosts = session_has_hosts(s);
 	if (!s->command->no_pager && ops && !ops->machine)
 		style_start_pager(&s->style, &s->flags, &pager);
 	r = s->command->run(s);

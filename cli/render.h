@@ -15,6 +15,7 @@
 struct style {
 	bool terminal; /* stdout is one, or a pager that shows to one */
 	bool color, utf8, utc, full, quiet;
+	bool hosts;	    /* of several: it has to be said which */
 	unsigned int width; /* columns; 0: do not shorten */
 	const char *fields; /* comma separated and valid; NULL: the format's own */
 };

@@ -69,7 +69,7 @@ static int table_begin(struct writer *w, const struct answer *a)
 	t->value.style = *w->style;
 	t->value.style.color = false;
 	t->value.style.utf8 = w->style->utf8 && have_utf8();
-	writer_fields(w, FIELD_IN_TABLE, &t->fields);
+	writer_fields(w, FIELD_IN_TABLE | (w->style->hosts ? FIELD_IN_HOSTS : 0), &t->fields);
 	t->table = scols_new_table();
 	if (!t->table)
 		return -ENOMEM;

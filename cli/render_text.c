@@ -97,6 +97,23 @@ static void measure(struct layout *l, const struct answer *a, const struct style
 	l->day[10] = '\0';
 }
 
+/* A start is one among the processes of a boot; another boot is named by --boot. */
+static void add_boot(struct writer *w, struct buffer *out, const struct answer *a,
+		     const struct process *p)
+{
+	bool several = false;
+
+	for (size_t i = 0; i < a->same_pid->count; i++)
+		several |= a->same_pid->item[i]->boot != a->target->boot;
+	if (!several)
+		return;
+	buffer_printf(out, " --boot %.8s", p->boot->boot_id);
+	if (!w->style->hosts)
+		return;
+	buffer_puts(out, " of ");
+	words_host(out, p->boot, w->style);
+}
+
 static void add_same_pid(struct writer *w, struct buffer *out, const struct answer *a)
 {
 	const struct process_list *others = a->same_pid;
@@ -105,9 +122,10 @@ static void add_same_pid(struct writer *w, struct buffer *out, const struct answ
 	if (!others || others->count == 0 || !a->target)
 		return;
 	buffer_printf(out,
-		      "pid %" PRId64 " was used by %zu processes; this is %" PRId64 "@%" PRId64
-		      ". Others:",
+		      "pid %" PRId64 " was used by %zu processes; this is %" PRId64 "@%" PRId64,
 		      a->target->pid, others->count + 1, a->target->pid, a->target->start_boot_ns);
+	add_boot(w, out, a, a->target);
+	buffer_puts(out, ". Others:");
 	for (size_t i = others->count; i-- > 0;) {
 		const struct process *p = others->item[i];
 
@@ -115,8 +133,10 @@ static void add_same_pid(struct writer *w, struct buffer *out, const struct answ
 			buffer_printf(out, " and %zu older", i + 1);
 			break;
 		}
-		buffer_printf(out, "%s %" PRId64 "@%" PRId64 " (", shown > 1 ? "," : "", p->pid,
+		buffer_printf(out, "%s %" PRId64 "@%" PRId64, shown > 1 ? "," : "", p->pid,
 			      p->start_boot_ns);
+		add_boot(w, out, a, p);
+		buffer_puts(out, " (");
 		words_time(out, p->start_unix_ns, w->style);
 		buffer_putc(out, ' ');
 		escape_text(out, process_comm(p), strlen(process_comm(p)), !w->style->utf8);
@@ -291,6 +311,16 @@ static size_t add_lines(struct writer *w, struct buffer *out, const struct node 
 	return columns;
 }
 
+/* Of a tree its root says it for all. */
+static void add_host(struct buffer *out, const struct node *n, const struct style *style)
+{
+	if (!style->hosts || n->parent)
+		return;
+	buffer_puts(out, "[host ");
+	words_host(out, n->process->boot, style);
+	buffer_puts(out, "] ");
+}
+
 static bool other_user(const struct context *a, const struct context *b)
 {
 	return a->uid != UNKNOWN && b->uid != UNKNOWN && a->uid != b->uid;
@@ -384,6 +414,8 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 	if (p->pruned_children)
 		buffer_printf(out, "[%" PRId64 " children pruned] ", p->pruned_children);
 	if (!behind)
+		add_host(out, n, w->style);
+	if (!behind)
 		add_identity(out, first_context(p), above, p->birth_context, w->style);
 	if (process_inherited(p) && p->parent_id)
 		buffer_puts(out, "(fork) ");
@@ -395,6 +427,7 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 	words_command(out, p, w->style);
 	if (behind) {
 		buffer_putc(out, ' ');
+		add_host(out, n, w->style);
 		add_identity(out, p->context, NULL, NULL, w->style);
 		out->length--;
 	}

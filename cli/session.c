@@ -233,6 +233,25 @@ int session_check_databases(const struct session *s)
 	return 0;
 }
 
+bool session_has_hosts(const struct session *s)
+{
+	const char *first = NULL;
+
+	for (unsigned int i = 0; i < s->db_count; i++) {
+		const struct boot *boots;
+		size_t count = query_boots(s->db[i], &boots);
+
+		for (size_t k = 0; k < count; k++) {
+			const char *host = boots[k].hostname ? boots[k].hostname : "";
+
+			if (first && strcmp(first, host) != 0)
+				return true;
+			first = host;
+		}
+	}
+	return s->db_count > 1;
+}
+
 /* 0 is the latest boot of its database, -1 the one before. */
 static bool boot_matches(const struct boot *boot, const char *text)
 {

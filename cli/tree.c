@@ -174,6 +174,7 @@ static uint64_t look(const struct process *p)
 	/* It is here for what is below it; formats that leave it out still name it. */
 	if (p->told)
 		shape = mix(shape, (uint64_t)p->id);
+	shape = mix(shape, (uint64_t)(uintptr_t)p->boot);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->image);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->comm);
 	shape = mix(shape, (uint64_t)(uintptr_t)p->context);

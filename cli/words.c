@@ -107,6 +107,16 @@ void words_name(struct buffer *out, const struct process *p, const struct style 
 	buffer_printf(out, "(%" PRId64 ")", p->pid);
 }
 
+void words_host(struct buffer *out, const struct boot *boot, const struct style *style)
+{
+	const char *name = boot->hostname ? boot->hostname : "";
+
+	if (*name)
+		escape_text(out, name, strlen(name), !style->utf8);
+	else
+		buffer_printf(out, "%.8s", boot->boot_id ? boot->boot_id : "?");
+}
+
 const char *words_signal(int signal, char *out, size_t size)
 {
 	const char *name = sigabbrev_np(signal);

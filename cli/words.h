@@ -14,6 +14,8 @@ void words_command(struct buffer *out, const struct process *p, const struct sty
 void words_image(struct buffer *out, const struct image *image, const char *comm,
 		 const struct style *style);
 /* "bash(990)" */
+/* Where there are several; the boot where its host has no name. */
+void words_host(struct buffer *out, const struct boot *boot, const struct style *style);
 void words_name(struct buffer *out, const struct process *p, const struct style *style);
 /* "0", "SIGKILL", "SIGSEGV+core", "?" (ended, unknown how), "-" (not ended). */
 void words_exit(struct buffer *out, const struct process *p);

@@ -74,6 +74,15 @@ def all_there(path, count):
     expect(f"{len(rows)} rows of csv", len(rows) == count + 1)
     document = json.loads(ask("window", "--db", path, "--boot", "0", "-o", "json"))
     expect("one document", len(document["processes"]) == count)
+    nodes, edges = set(), []
+    for line in ask("window", "--db", path, "--boot", "0", "-o", "dot").splitlines():
+        names = re.findall(r'^\t("[^"]+")(?: -> ("[^"]+"))?', line)
+        if names and names[0][1]:
+            edges.append(names[0])
+        elif names:
+            nodes.add(names[0][0])
+    expect(f"{len(nodes)} nodes and {len(edges)} edges", len(nodes) == count and len(edges) == count - 1)
+    expect("each edge is between nodes", all(a in nodes and b in nodes for a, b in edges))
     stacks = ask("window", "--db", path, "--boot", "0", "-o", "folded").splitlines()
     expect("folded stacks count every process", sum(int(line.rsplit(" ", 1)[1]) for line in stacks) == count)
 

@@ -137,6 +137,38 @@ START_TEST(in_order_of_time)
 }
 END_TEST
 
+static void expect_of_two(const struct fixture *other, const char *arguments, const char *words)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "%s --db %%s --db %s", arguments, other->path);
+	expect(line, 0, words);
+}
+
+/* A pid and a start are of one boot: which, and of which host, is said. */
+START_TEST(hosts_are_named)
+{
+	struct fixture other;
+
+	fixture_init(&other);
+	fixture_sql(&other, "UPDATE boot SET boot_id = '22222222-aaaa-4aaa-8aaa-222222222222', "
+			    "hostname = 'node\0332'");
+	spawn(&other, 10, 10);
+	fixture_finish(&other);
+	fixture_init(&fixture);
+	spawn(&fixture, 10, 10);
+	fixture_finish(&fixture);
+	expect_of_two(&other, "search", "0       [host node\\x1b2] /bin/true");
+	expect_of_two(&other, "window --since 2026-11-20", "0    [host node1] /bin/true");
+	expect_of_two(&other, "search -o table", "HOST ");
+	expect_of_two(&other, "tree 10", "Others: 10@10000000000 --boot ");
+	expect_of_two(&other, "tree 10@10000000000 --boot 11111111", "[host node1] ");
+	expect_of_two(&other, "why 10 --boot 2222", "true(10) on node\\x1b2 is the first");
+	fixture_deinit(&fixture);
+	fixture_deinit(&other);
+}
+END_TEST
+
 /* Nobody takes it: that is told, and nothing of the answer. */
 START_TEST(cannot_write)
 {
@@ -164,6 +196,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, says, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tcase, in_order_of_time);
+	tcase_add_test(tcase, hosts_are_named);
 	tcase_add_loop_test(tcase, cannot_write, 0, 3);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
