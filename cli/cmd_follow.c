@@ -358,7 +358,7 @@ static int parse_cursor(struct follow *f, const char *text)
 		[CURSOR_NO_BOOT] = "does not hold the boot that it is of, which may be another "
 				   "file's or removed by retention",
 		[CURSOR_AHEAD] = "does not have what it has passed; it is of another file or of a "
-				 "later copy",
+				 "later copy, or the end was lost in a power cut",
 		[CURSOR_OTHER] = "has another process where it ended; it is of another file",
 	};
 	int r = cursor_parse(text, &f->cursor);

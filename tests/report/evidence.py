@@ -122,6 +122,8 @@ def check_tampering(path):
     for change in ("UPDATE process_row SET pid = 4242 WHERE process_id = (SELECT max(process_id) FROM process_row)",
                    "UPDATE image SET args = 'rm' WHERE image = (SELECT min(image) FROM image)",
                    "UPDATE gap_row SET lost = 0 WHERE lost > 0", "INSERT INTO text VALUES (999999, 'x', NULL)",
+                   "DELETE FROM meta WHERE name LIKE 'export.%'", "DELETE FROM meta WHERE name = 'export.manifest'",
+                   "DELETE FROM meta WHERE name = 'export.sha256'",
                    "UPDATE meta SET value = replace(value, 'node1', 'node2') WHERE name = 'export.manifest'",
                    "DROP VIEW gap"):
         copy = path + ".copy"

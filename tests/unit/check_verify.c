@@ -113,6 +113,10 @@ static const struct {
 	 "(77, 1, 0, 0, 2)",
 	 "its process 77 is missing"},
 	{"INSERT INTO gap_row VALUES (1, 1, 'x', 0, 6, 5, NULL, NULL, 0, 0, NULL)", "cannot be"},
+	{"UPDATE recorder_row SET filter = 'exported only 200'", "says no SHA-256"},
+	{"INSERT INTO gap_row VALUES (1, 1, 'not_exported', NULL, 0, 5, NULL, NULL, NULL, 0, NULL)",
+	 "says no SHA-256"},
+	{"INSERT INTO meta VALUES ('export.manifest', '{}')", "says no SHA-256"},
 };
 
 START_TEST(finds)
