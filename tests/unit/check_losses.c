@@ -104,7 +104,7 @@ static const struct ask_case loss_cases[] = {
 START_TEST(losses)
 {
 	with_losses();
-	ask(fixture.path, &loss_cases[_i]);
+	ask(&fixture, &loss_cases[_i]);
 }
 END_TEST
 

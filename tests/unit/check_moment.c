@@ -90,7 +90,7 @@ START_TEST(asks_about_a_step)
 {
 	with_a_step();
 	fixture_finish(&fixture);
-	ask(fixture.path, &step_cases[_i]);
+	ask(&fixture, &step_cases[_i]);
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(asks_about_images)
 {
 	with_images();
 	fixture_finish(&fixture);
-	ask(fixture.path, &image_cases[_i]);
+	ask(&fixture, &image_cases[_i]);
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(asks_about_reapers)
 {
 	with_reapers();
 	fixture_finish(&fixture);
-	ask(fixture.path, &reaper_cases[_i]);
+	ask(&fixture, &reaper_cases[_i]);
 }
 END_TEST
 
@@ -288,7 +288,7 @@ START_TEST(asks_about_boots)
 {
 	with_boots();
 	fixture_finish(&fixture);
-	ask(fixture.path, &boot_cases[_i]);
+	ask(&fixture, &boot_cases[_i]);
 }
 END_TEST
 

@@ -182,9 +182,10 @@ int fixture_ask(const struct fixture *f, const char *arguments, const char **ret
 	ck_assert_int_gt(length, 0);
 	self[length] = '\0';
 	setenv("LC_ALL", "C.UTF-8", 1);
-	used = snprintf(command, sizeof(command), "TZ=UTC %s/../cli/lineage-query ", dirname(self));
+	used = snprintf(command, sizeof(command), "{ TZ=UTC %s/../cli/lineage-query ",
+			dirname(self));
 	snprintf(command + used, sizeof(command) - (size_t)used, arguments, f->path, f->path);
-	strcat(command, " 2>&1 </dev/null");
+	strcat(command, "; } 2>&1 </dev/null");
 	pipe = popen(command, "r");
 	ck_assert_ptr_nonnull(pipe);
 	length = (ssize_t)fread(output, 1, sizeof(output) - 1, pipe);

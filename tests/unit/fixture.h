@@ -50,8 +50,9 @@ void fixture_exec(struct fixture *f, int64_t process, int64_t boot_ns, const cha
 void fixture_finish(struct fixture *f);
 
 /*
- * Runs `lineage-query ARGUMENTS` through the shell, in UTC, where each %s is the database; what it
- * printed to stdout and stderr is in *ret_output until the next call. Its exit status.
+ * Runs `lineage-query ARGUMENTS` through the shell, in UTC, where each %s is the database, and a
+ * pipe may follow; what was printed to stdout and stderr is in *ret_output until the next call. Its
+ * exit status.
  */
 int fixture_ask(const struct fixture *f, const char *arguments, const char **ret_output);
 
