@@ -208,6 +208,25 @@ int query_image(struct query *q, int64_t id, const struct image **ret_image)
 	return idmap_put(&q->images, id, image);
 }
 
+int query_peek_image(struct query *q, int64_t id, const struct image **ret_program,
+		     const char **ret_args, size_t *ret_length)
+{
+	sqlite3_stmt *stmt;
+	int64_t program = UNKNOWN;
+	int r = look_up(q, QUERY_IMAGE, id, &stmt);
+
+	*ret_args = NULL;
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		program = column_int(stmt, 0);
+		*ret_args = (const char *)sqlite3_column_text(stmt, 1);
+		*ret_length = (size_t)sqlite3_column_bytes(stmt, 1);
+	}
+	/* The statement stays where it is: its text is handed out. */
+	return query_program(q, program, ret_program);
+}
+
 static int get_cgroup(struct query *q, int64_t id, const struct cgroup **ret_cgroup)
 {
 	struct cgroup *g;

@@ -73,29 +73,6 @@ int query_peek_context(struct query *q, int64_t id, const struct context **ret_c
 	return query_context(q, id, ret_context);
 }
 
-int query_peek_image(struct query *q, int64_t id, const struct image **ret_program,
-		     const char **ret_args, size_t *ret_length)
-{
-	sqlite3_stmt *stmt;
-	int64_t program = UNKNOWN;
-	int r, rc;
-
-	*ret_args = NULL;
-	r = query_prepare(q, QUERY_IMAGE, &stmt);
-	if (r < 0)
-		return r;
-	sqlite3_bind_int64(stmt, 1, id);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		program = column_int(stmt, 0);
-		*ret_args = (const char *)sqlite3_column_text(stmt, 1);
-		*ret_length = (size_t)sqlite3_column_bytes(stmt, 1);
-	}
-	r = query_step_error(q, rc);
-	/* The statement stays where it is: its text is handed out. */
-	return r < 0 ? r : query_program(q, program, ret_program);
-}
-
 static int each_key(struct query *q, enum query_statement which, int64_t first_id, int64_t last_id,
 		    int (*fn)(const struct row_keys *keys, void *userdata), void *userdata)
 {
