@@ -75,8 +75,11 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 	task_comm(f.comm, child);
 	f.exec_id = versioned->self_exec_id;
 	p = cache_fork(&f, child, ctl->filter);
-	if (spare && !p)
-		return 0;
+	if (spare) {
+		if (!p)
+			return 0;
+		count(&c->sent_by_spare);
+	}
 	header_fill(&f.header, LINEAGE_FORK, take_seq(c), f.header.process.start_boot_ns);
 	f.header.length = sizeof(f);
 	task_ids(&f.ids, child);
@@ -365,6 +368,7 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 		if (!p ||
 		    (is_recorded(p, LINEAGE_EXEC) && p->exec_id == (__u32)versioned->self_exec_id))
 			return 0;
+		count(&c->sent_by_spare);
 	}
 	plan.seq = take_seq(c);
 	plan.boot_ns = bpf_ktime_get_boot_ns();
@@ -471,8 +475,11 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 	if (!is_last_thread(ctx, task, &e.header.process))
 		return 0;
 	p = bpf_map_lookup_elem(&process_cache, &e.header.process);
-	if (spare && (!p || is_recorded(p, LINEAGE_EXIT)))
-		return 0;
+	if (spare) {
+		if (!p || is_recorded(p, LINEAGE_EXIT))
+			return 0;
+		count(&c->sent_by_spare);
+	}
 	if (!p && !task_included(task, ctl)) {
 		count(&c->filtered);
 		return 0;

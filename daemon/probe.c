@@ -533,44 +533,59 @@ int probe_counters(const struct probe *probe, struct lineage_counters *counters)
 											 : 0;
 }
 
-static int missed_by(int program, uint64_t *ret_missed)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(program, &info, &size) < 0)
-		return -errno;
-	*ret_missed = info.recursion_misses;
-	return 0;
-}
-
-/*
- * The tracepoint for failed execs is left out: it runs at each system call, and what it misses is
- * hardly ever an exec that fails.
- */
-int probe_missed(const struct probe *probe, uint64_t *ret_missed)
+/* Of the programs that are attached by these links, those that are there. */
+static int missed_by(const struct probe *probe, int first_link, int last_link, uint64_t *ret_missed)
 {
 	uint64_t missed = 0;
 
-	for (int i = PROBE_LINK_FORK; i <= PROBE_LINK_EXIT; i++) {
-		int spare = probe->programs[i + PROBE_LINK_SPARE_FORK];
-		uint64_t by_main, by_spare = UINT64_MAX;
-		int r = missed_by(probe->programs[i], &by_main);
+	for (int i = first_link; i <= last_link; i++) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
 
-		if (r == 0 && spare >= 0)
-			r = missed_by(spare, &by_spare);
-		if (r < 0)
-			return r;
-		missed += by_main < by_spare ? by_main : by_spare;
-	}
-	for (int i = PROBE_LINK_FAILED_EXECVE; i <= PROBE_LINK_FAILED_EXECVEAT32; i++) {
-		uint64_t n = 0;
-
-		if (probe->programs[i] >= 0 && missed_by(probe->programs[i], &n) == 0)
-			missed += n;
+		if (probe->programs[i] < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(probe->programs[i], &info, &size) < 0)
+			return -errno;
+		missed += info.recursion_misses;
 	}
 	*ret_missed = missed;
 	return 0;
+}
+
+static int sent_by_spare(const struct probe *probe, uint64_t *ret_sent)
+{
+	struct lineage_counters *counters = calloc((size_t)probe->cpus, sizeof(*counters));
+	int r = counters ? probe_counters(probe, counters) : -ENOMEM;
+
+	*ret_sent = 0;
+	for (int i = 0; r == 0 && i < probe->cpus; i++)
+		*ret_sent += counters[i].sent_by_spare;
+	free(counters);
+	return r;
+}
+
+/*
+ * Read from the last step of an event to its first: what a spare program has sent, the main one has
+ * missed, and is counted so. The tracepoint for failed execs is left out: it runs at each system
+ * call, and what it misses is hardly ever an exec that fails.
+ */
+int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
+{
+	struct probe_misses m = {.has_spare = probe->programs[PROBE_LINK_SPARE_FORK] >= 0};
+	uint64_t sent = 0;
+	int r = m.has_spare ? sent_by_spare(probe, &sent) : 0;
+
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_SPARE_FORK, PROBE_LINK_SPARE_EXIT, &m.spare);
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_FORK, PROBE_LINK_EXIT, &m.unsent);
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_FAILED_EXECVE, PROBE_LINK_FAILED_EXECVEAT32,
+			      &m.failures);
+	m.unsent -= sent;
+	if (r == 0)
+		*ret_misses = m;
+	return r;
 }
 
 int probe_program_id(const struct probe *probe, uint32_t *ret_id)

@@ -148,10 +148,20 @@ void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECT
 int probe_counters(const struct probe *probe, struct lineage_counters *counters);
 
 /*
- * Events that may have been left out because the programs for them were running on that CPU
- * already. Where there is a spare program, at most as many as either has missed.
+ * Runs that the kernel left out because the program was running on that CPU already. Those before
+ * 5.12 do not tell, but do not preempt programs either. Totals of one generation of programs: an
+ * event's run of a main program is among them whenever that of its spare one is.
  */
-int probe_missed(const struct probe *probe, uint64_t *ret_missed);
+struct probe_misses {
+	/* Of main programs, less what their spare ones sent: events that both left out, and those
+	 * of threads and of processes that are not recorded, which nobody misses. */
+	uint64_t unsent;
+	uint64_t spare;	   /* of spare programs */
+	uint64_t failures; /* of the programs for failed execs, which have no spare ones */
+	bool has_spare;
+};
+
+int probe_misses(const struct probe *probe, struct probe_misses *ret_misses);
 
 /* The kernel's number of the main program: another one is another generation of programs. */
 int probe_program_id(const struct probe *probe, uint32_t *ret_id);

@@ -375,8 +375,8 @@ static int tick(struct recorder *r, void *userdata)
 		result = store_run_alive(&r->store, r->read_boot_ns);
 		r->alive_boot_ns = now;
 	}
-	if (result == 0 && now - r->missed_boot_ns >= ALIVE_NS)
-		result = recover_note_missed(r);
+	if (result == 0 && now - r->misses.boot_ns >= ALIVE_NS)
+		result = recover_note_misses(r);
 	if (result == 0)
 		result = recover_unknown(r);
 	if (result == 0)
@@ -390,7 +390,7 @@ static bool tick_is_due(const struct recorder *r)
 
 	return r->ledger.changed || recover_is_due(r) || recover_unknown_is_due(r) ||
 	       clock_would_step(&r->clock) || intern_name_is_due(&r->intern, now) ||
-	       now - r->alive_boot_ns >= ALIVE_NS || now - r->missed_boot_ns >= ALIVE_NS;
+	       now - r->alive_boot_ns >= ALIVE_NS || now - r->misses.boot_ns >= ALIVE_NS;
 }
 
 int recorder_tick(struct recorder *r)
@@ -474,7 +474,7 @@ int recorder_finish(struct recorder *r, const char *how)
 	if (result == 0)
 		result = begin(r);
 	if (result == 0)
-		result = recover_note_missed(r);
+		result = recover_note_misses(r);
 	if (result == 0)
 		result = store_run_end(&r->store, r->read_boot_ns, how);
 	if (result == 0)

@@ -18,6 +18,7 @@
 #include "daemon/intern.h"
 #include "daemon/leaving.h"
 #include "daemon/ledger.h"
+#include "daemon/misses.h"
 #include "daemon/overflow.h"
 #include "daemon/probe.h"
 #include "daemon/ring.h"
@@ -87,9 +88,7 @@ struct recorder {
 	/* The last snapshot of all, as of the database: when, and the first process that it met. */
 	uint64_t snapshot_boot_ns;
 	int64_t snapshot_first;
-	uint64_t missed; /* runs of missed_program that the kernel has skipped, at missed_boot_ns */
-	uint64_t missed_boot_ns;
-	uint32_t missed_program; /* 0: to be read from the database */
+	struct misses misses;
 	uint64_t ends_lost;	 /* events that may have been ends, as of the last look for these */
 	uint64_t ends_boot_ns;
 	size_t most_held;	/* processes, since memory was last given back */
@@ -197,9 +196,9 @@ int recover_teach(struct recorder *r);
 /* Goes through process_cache for what is missing. *ret_found rows were made. */
 int recover_holes(struct recorder *r, uint64_t *ret_found);
 /* Runs of the programs that the kernel skipped since it was last asked: a gap of its own. */
-int recover_note_missed(struct recorder *r);
+int recover_note_misses(struct recorder *r);
 /* The same of one generation of programs, which has an id in this boot. */
-int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed);
+int recover_count_misses(struct recorder *r, uint32_t program, const struct probe_misses *now);
 /* There is something to look for: a new hole, or entries that nobody would free. */
 bool recover_is_due(const struct recorder *r);
 

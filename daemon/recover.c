@@ -276,62 +276,92 @@ static int recover_entry(struct recorder *r, const struct lineage_key *key,
  * A program that is preempted keeps others of its kind from running on that CPU (recursion_misses):
  * no number is taken, so no hole tells of it. The count outlives the daemon with the programs.
  */
-int recover_note_missed(struct recorder *r)
+int recover_note_misses(struct recorder *r)
 {
+	struct probe_misses misses;
 	uint32_t program;
-	uint64_t missed;
 
-	/* A kernel that does not tell (before 5.12) does not preempt programs either. */
-	if (probe_missed(r->probe, &missed) < 0 || probe_program_id(r->probe, &program) < 0)
+	if (probe_misses(r->probe, &misses) < 0 || probe_program_id(r->probe, &program) < 0)
 		return 0;
-	return recover_count_missed(r, program, missed);
+	return recover_count_misses(r, program, &misses);
 }
 
-static const char missed_fact[] = "program_missed";
+static const char misses_fact[] = "program_missed";
+
+/* What the fact says, in this order. */
+#define MISSES_NUMBERS 7
+
+static int read_misses(struct recorder *r)
+{
+	int64_t n[MISSES_NUMBERS];
+	int result = store_read_fact(&r->store, misses_fact, n, MISSES_NUMBERS);
+
+	if (result > 0)
+		r->misses = (struct misses){
+			.program = (uint32_t)n[0],
+			.boot_ns = (uint64_t)n[1],
+			.seen = {.unsent = (uint64_t)n[2],
+				 .spare = (uint64_t)n[3],
+				 .failures = (uint64_t)n[4]},
+			.unpaired = (uint64_t)n[5],
+			.lost = (uint64_t)n[6],
+		};
+	return result < 0 ? result : 0;
+}
+
+static int write_misses(struct recorder *r)
+{
+	const struct misses *m = &r->misses;
+	const int64_t n[MISSES_NUMBERS] = {
+		m->program,
+		(int64_t)m->boot_ns,
+		(int64_t)m->seen.unsent,
+		(int64_t)m->seen.spare,
+		(int64_t)m->seen.failures,
+		(int64_t)m->unpaired,
+		(int64_t)m->lost,
+	};
+
+	return store_fact(&r->store, misses_fact, n, MISSES_NUMBERS);
+}
 
 /*
  * From where the count goes on, and from when. Programs that this database has never asked begin at
  * 0, unless they are older than the database.
  */
-static int begin_missed(struct recorder *r, uint32_t program, uint64_t missed, uint64_t *ret_from)
+static int begin_misses(struct recorder *r, uint32_t program, const struct probe_misses *now,
+			uint64_t *ret_from)
 {
-	int64_t last[3] = {0};
-	int result = r->missed_program ? 0 : store_read_fact(&r->store, missed_fact, last, 3);
+	struct misses *m = &r->misses;
+	int result = m->program ? 0 : read_misses(r);
 
-	if (result > 0) {
-		r->missed_program = (uint32_t)last[0];
-		r->missed = (uint64_t)last[1];
-		r->missed_boot_ns = (uint64_t)last[2];
-	}
-	*ret_from = r->missed_boot_ns;
-	if (result < 0 || r->missed_program == program)
-		return result < 0 ? result : 0;
+	*ret_from = m->boot_ns;
+	if (result < 0 || m->program == program)
+		return result;
 	if (!r->probe->adopted && *ret_from < r->options.run.started_boot_ns)
 		*ret_from = r->options.run.started_boot_ns;
-	r->missed = !r->missed_program && r->probe->adopted ? missed : 0;
+	m->seen = !m->program && r->probe->adopted ? *now : (struct probe_misses){0};
+	m->unpaired = 0;
 	return 0;
 }
 
-int recover_count_missed(struct recorder *r, uint32_t program, uint64_t missed)
+int recover_count_misses(struct recorder *r, uint32_t program, const struct probe_misses *now)
 {
-	uint64_t now = clock_boot_ns();
-	const int64_t seen[3] = {program, (int64_t)missed, (int64_t)now};
 	struct store_gap gap = {
 		.cause = GAP_PROGRAM_MISSED,
 		.cpu = ROW_NONE,
-		.to_boot_ns = now,
+		.to_boot_ns = clock_boot_ns(),
 		.first_seq = ROW_NONE,
 		.last_seq = ROW_NONE,
 	};
-	int result = begin_missed(r, program, missed, &gap.from_boot_ns);
+	int result = begin_misses(r, program, now, &gap.from_boot_ns);
 
 	if (result < 0)
 		return result;
-	gap.lost = (int64_t)(missed - r->missed);
-	r->missed_program = program;
-	r->missed_boot_ns = now;
-	r->missed = missed;
-	result = store_fact(&r->store, missed_fact, seen, 3);
+	gap.lost = (int64_t)misses_count(&r->misses, now);
+	r->misses.program = program;
+	r->misses.boot_ns = gap.to_boot_ns;
+	result = write_misses(r);
 	return result == 0 && gap.lost > 0 ? store_gap(&r->store, &gap) : result;
 }
 

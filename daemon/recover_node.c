@@ -249,7 +249,7 @@ static int apply_all(struct recorder *r, struct snapshot *snapshot)
 
 int recover_ends(struct recorder *r)
 {
-	uint64_t lost = r->ledger.given_up + r->missed, taken = clock_boot_ns(), until;
+	uint64_t lost = r->ledger.given_up + r->misses.lost, taken = clock_boot_ns(), until;
 	struct snapshot snapshot = {0};
 	int result;
 

@@ -224,7 +224,7 @@ int recorder_reload(struct recorder *r)
 	ledger_forget(&r->ledger);
 	r->clock.known = false;
 	r->sweep_due = true;
-	r->missed_program = 0;
+	r->misses.program = 0;
 	r->unknown_count = r->taught_count = 0;
 	if (result == 0)
 		result = read_rows(r);

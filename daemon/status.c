@@ -93,6 +93,7 @@ static void gather_recorder(const struct recorder *r, struct status *out)
 	out->exits = c->exits;
 	out->cgroups = c->cgroups;
 	out->exec_failures = c->exec_failures;
+	out->missed_runs = r->misses.lost;
 	out->missing = r->ledger.lost;
 	out->holes = r->ledger.holes_count;
 	out->late = r->ledger.late;
@@ -128,7 +129,6 @@ static void gather_probe(const struct probe *probe, struct status *out)
 		out->args_unreadable += c[i].args_unreadable;
 		out->filtered += c[i].filtered;
 	}
-	probe_missed(probe, &out->missed_runs);
 }
 
 static uint64_t file_bytes(const char *path, const char *suffix)

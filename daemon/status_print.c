@@ -73,7 +73,7 @@ static const struct figure {
 	COUNTER("losses", "args_unreadable", "args_unreadable",
 		"Argument lists that could not be read.", args_unreadable),
 	COUNTER("losses", "missed_runs", "missed_program_runs",
-		"Runs of the BPF programs that the kernel skipped.", missed_runs),
+		"Events for which the kernel left out the BPF programs: at most.", missed_runs),
 	COUNTER("losses", "filtered", "filtered_events", "Events left out as configured.",
 		filtered),
 

@@ -92,7 +92,7 @@ int store_close_runs(struct store *store, bool adopted)
 int store_fact(struct store *store, const char *name, const int64_t *numbers, size_t count)
 {
 	sqlite3_stmt *s = store_query(store, STORE_FACT_SET);
-	char text[5 * 24];
+	char text[(1 + STORE_FACT_NUMBERS) * 24];
 	int n = snprintf(text, sizeof(text), "%" PRId64, store->boot);
 
 	for (size_t i = 0; i < count && n < (int)sizeof(text); i++)
