@@ -89,7 +89,7 @@ struct recorder {
 	uint64_t snapshot_boot_ns;
 	int64_t snapshot_first;
 	struct misses misses;
-	uint64_t ends_lost;	 /* events that may have been ends, as of the last look for these */
+	uint64_t ends_lost; /* events that may have been ends, as of the last look for these */
 	uint64_t ends_boot_ns;
 	size_t most_held;	/* processes, since memory was last given back */
 	uint64_t alive_boot_ns; /* when a sign of life was last written */

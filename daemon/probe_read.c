@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What programs that are attached are asked: their counters, what the kernel counts of them, and a
+ * snapshot.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/probe.h"
+#include "schema/cleanup.h"
+
+int probe_counters(const struct probe *probe, struct lineage_counters *counters)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(probe->maps[PROBE_MAP_COUNTERS], &zero, counters) < 0 ? -errno
+											 : 0;
+}
+
+/* Of the programs that are attached by these links, those that are there. */
+static int missed_by(const struct probe *probe, int first_link, int last_link, uint64_t *ret_missed)
+{
+	uint64_t missed = 0;
+
+	for (int i = first_link; i <= last_link; i++) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (probe->programs[i] < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(probe->programs[i], &info, &size) < 0)
+			return -errno;
+		missed += info.recursion_misses;
+	}
+	*ret_missed = missed;
+	return 0;
+}
+
+static int sent_by_spare(const struct probe *probe, uint64_t *ret_sent)
+{
+	CLEANUP_FREE struct lineage_counters *counters =
+		calloc((size_t)probe->cpus, sizeof(*counters));
+	int r = counters ? probe_counters(probe, counters) : -ENOMEM;
+
+	*ret_sent = 0;
+	for (int i = 0; r == 0 && i < probe->cpus; i++)
+		*ret_sent += counters[i].sent_by_spare;
+	return r;
+}
+
+/*
+ * Read from the last step of an event to its first: what a spare program has sent, the main one has
+ * missed, and is counted so. The tracepoint for failed execs is left out: it runs at each system
+ * call, and what it misses is hardly ever an exec that fails.
+ */
+int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
+{
+	struct probe_misses m = {.has_spare = probe->programs[PROBE_LINK_SPARE_FORK] >= 0};
+	uint64_t sent = 0;
+	int r = m.has_spare ? sent_by_spare(probe, &sent) : 0;
+
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_SPARE_FORK, PROBE_LINK_SPARE_EXIT, &m.spare);
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_FORK, PROBE_LINK_EXIT, &m.unsent);
+	if (r == 0)
+		r = missed_by(probe, PROBE_LINK_FAILED_EXECVE, PROBE_LINK_FAILED_EXECVEAT32,
+			      &m.failures);
+	m.unsent -= sent;
+	if (r == 0)
+		*ret_misses = m;
+	return r;
+}
+
+int probe_program_id(const struct probe *probe, uint32_t *ret_id)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(probe->programs[PROBE_LINK_FORK], &info, &size) < 0)
+		return -errno;
+	*ret_id = info.id;
+	return 0;
+}
+
+int probe_snapshot_fd(const struct probe *probe, int *ret_fd)
+{
+	int fd = bpf_iter_create(probe->links[PROBE_LINK_SNAPSHOT]);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
