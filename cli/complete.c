@@ -388,19 +388,31 @@ static void count(struct missing *m, const struct process *p, int64_t number)
 	m->count += number;
 }
 
-/* When the first recording of a boot began; before that snapshots know. */
+/*
+ * When the first recording of a boot began; before that snapshots know. A run starts a moment
+ * before its programs are attached: what was not recorded before reaches until then.
+ */
 static int recording_began(const struct boot *boot, int64_t *ret_boot_ns)
 {
+	struct boot_range start = {boot, INT64_MIN, INT64_MIN};
 	struct recorder_run *runs;
+	struct gap *gaps;
 	size_t count;
 	int r = query_runs(boot->db, &runs, &count);
 
-	*ret_boot_ns = INT64_MIN;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (runs[i].boot == boot) {
-			*ret_boot_ns = runs[i].started_boot_ns;
+			start.from_ns = start.to_ns = runs[i].started_boot_ns;
 			break;
 		}
+	}
+	*ret_boot_ns = start.from_ns;
+	if (r == 0)
+		r = query_gaps(boot->db, &start, &gaps, &count);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (gaps[i].lost == UNKNOWN && gaps[i].from_boot_ns < start.from_ns &&
+		    gaps[i].to_boot_ns >= *ret_boot_ns)
+			*ret_boot_ns = gaps[i].to_boot_ns + 1;
 	}
 	return r;
 }

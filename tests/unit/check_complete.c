@@ -281,19 +281,31 @@ START_TEST(line_of_ancestors)
 	fixture_process(&fixture,
 			&(struct fixture_process){
 				.pid = 203, .start_ns = 110 * S, .parent = 99, .exe = "/y"});
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 204, .start_ns = 143 * S, .parent = init, .exe = "/z"});
 	fixture_sql(&fixture, "UPDATE recorder_row SET started_boot_ns = %lld", 50 * S);
 	fixture_sql(&fixture,
 		    "INSERT INTO gap_row VALUES (1, 1, 'database_begun', NULL, 0, %lld, NULL, "
 		    "NULL, NULL, 0, NULL), (2, 1, 'ring_full', 0, %lld, %lld, 5, 7, 3, 0, NULL)",
-		    40 * S, 120 * S, 121 * S);
+		    51 * S, 120 * S, 121 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (3, 1, 'recorder_down', NULL, %lld, %lld, NULL, "
+		    "NULL, NULL, 0, NULL)",
+		    141 * S, 142 * S);
 	add_range(AT(130), AT(140));
 	ck_assert(is_complete(&c));
 	add_line(3);
 	ck_assert_uint_eq(c.count, 1);
 	ck_assert_int_eq(c.item[0].lost, 3);
-	/* What a snapshot found is so from the beginning of the recording. */
+	/* What a snapshot found is so from the beginning of the recording, when programs had been
+	 * attached by the run that had started. */
 	add_line(4);
 	ck_assert(is_complete(&c));
+	add_line(6);
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert_int_eq(c.item[0].gap_id, 2);
+	ck_assert_int_eq(c.item[1].gap_id, 3);
 	add_line(5);
 	ck_assert_uint_eq(c.count, 1);
 	ck_assert_int_eq(c.item[0].kind, MISSING_UNKNOWN);
