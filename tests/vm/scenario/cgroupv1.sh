@@ -55,15 +55,19 @@ works()
 
 container()
 {
-	local id
-	if id=$(podman_run "pod$1" "first-$1" "second-$1"); then
+	local id said=/var/lib/vm/podman-$1.log
+	if id=$(podman_run "pod$1" "first-$1" "second-$1" 2>"$said"); then
 		ok "$1-podman-runs"
 		check "$1-podman-settles" settle
 		check "$1-podman-first-life" attack_recorded "first-$1" "$id"
 		check "$1-podman-second-life" attack_recorded "second-$1" "$id"
 		check "$1-podman-tree" tree_names "first-$1" "pod$1" "$id"
+	elif grep -q 'hybrid mode not supported' "$said"; then
+		# Newer kernels are built without some controllers of v1, which cgroup2 then has.
+		skip "$1-podman-runs" "$(tail -n 1 "$said")"
+		podman rm -f -t 0 "pod$1" >/dev/null
 	else
-		not_ok "$1-podman-runs" "$(podman ps -a 2>&1 | tail -n 3)"
+		not_ok "$1-podman-runs" "$(tail -n 3 "$said")"
 	fi
 	check "$1-containerd-runs" containerd_run "ctr$1" "attack-$1" || return 0
 	check "$1-containerd-settles" settle
