@@ -32,10 +32,37 @@ const volatile int v1_subsys = -1;
 #if LINEAGE_V3
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
+extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
+extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
 
 static __always_inline bool has_preempt_calls(void)
 {
 	return may_be_preempted && bpf_preempt_disable && bpf_preempt_enable;
+}
+
+static __always_inline void go_begin(void)
+{
+	if (has_preempt_calls())
+		bpf_preempt_disable();
+}
+
+/*
+ * To allow preemption is to be preempted at once, if that is due, which is here as bad as before.
+ * With interrupts off (kfuncs since 6.14) it is left to the next occasion, behind the program.
+ */
+static __always_inline void go_end(void)
+{
+	unsigned long flags;
+
+	if (!has_preempt_calls())
+		return;
+	if (bpf_local_irq_save && bpf_local_irq_restore) {
+		bpf_local_irq_save(&flags);
+		bpf_preempt_enable();
+		bpf_local_irq_restore(&flags);
+	} else {
+		bpf_preempt_enable();
+	}
 }
 
 /*
@@ -43,17 +70,23 @@ static __always_inline bool has_preempt_calls(void)
  * came in between on this CPU would find the program under way and be left out. See "Spare
  * programs" in README.md.
  */
-#define IN_ONE_GO(body)                        \
-	({                                     \
-		int result_;                   \
-		if (has_preempt_calls())       \
-			bpf_preempt_disable(); \
-		result_ = (body);              \
-		if (has_preempt_calls())       \
-			bpf_preempt_enable();  \
-		result_;                       \
+#define IN_ONE_GO(body)           \
+	({                        \
+		int result_;      \
+		go_begin();       \
+		result_ = (body); \
+		go_end();         \
+		result_;          \
 	})
 #else
+static __always_inline void go_begin(void)
+{
+}
+
+static __always_inline void go_end(void)
+{
+}
+
 #define IN_ONE_GO(body) (body)
 #endif
 

@@ -352,21 +352,66 @@ int BPF_PROG(failed_any, struct pt_regs *regs, long result)
 	return failed_call(regs, -result);
 }
 
-#define FAILURE_PROGRAM(program, function, call_of, compat)                    \
-	SEC("?fexit/" function)                                                \
-	int BPF_PROG(program, const struct pt_regs *regs, long result)         \
-	{                                                                      \
-		if (!is_failure(result))                                       \
-			return 0;                                              \
-		struct failure_plan plan = {.error = -result};                 \
-		call_of(&plan.call, regs, compat);                             \
-		return IN_ONE_GO(failure_send(&plan, bpf_get_current_task())); \
+/*
+ * Whether this program is to tell of a call that returns. A spare program does where the main one
+ * was left out, and finds that out for calls that succeed as well: the kernel counts those among
+ * what it left out. Should two threads share a mark, nothing is said to have been made good.
+ */
+static __always_inline bool is_mine(bool spare)
+{
+#if LINEAGE_V3
+	struct lineage_counters *c = counters_get();
+	__u32 thread = bpf_get_current_pid_tgid(), at = thread % EXEC_MARKS;
+	__u32 *mark = may_be_preempted ? bpf_map_lookup_elem(&exec_marks, &at) : 0;
+
+	if (!mark || !c)
+		return !spare;
+	if (!spare) {
+		*mark = thread;
+		return true;
+	}
+	if (*mark == 0) {
+		count(&c->failures_by_spare);
+		return true;
+	}
+	if (*mark == thread)
+		*mark = 0;
+	return false;
+#else
+	return !spare;
+#endif
+}
+
+#define FAILURE_PROGRAM(program, spare, function, call_of, compat)     \
+	SEC("?fexit/" function)                                        \
+	int BPF_PROG(program, const struct pt_regs *regs, long result) \
+	{                                                              \
+		go_begin();                                            \
+		if (is_mine(spare) && is_failure(result)) {            \
+			struct failure_plan plan = {.error = -result}; \
+			call_of(&plan.call, regs, compat);             \
+			failure_send(&plan, bpf_get_current_task());   \
+		}                                                      \
+		go_end();                                              \
+		return 0;                                              \
 	}
 
-FAILURE_PROGRAM(failed_execve, SYSCALL_FUNCTION("execve"), execve_call, false)
-FAILURE_PROGRAM(failed_execveat, SYSCALL_FUNCTION("execveat"), execveat_call, false)
-FAILURE_PROGRAM(failed_execve32, SYSCALL_FUNCTION_COMPAT("execve"), execve_call, true)
-FAILURE_PROGRAM(failed_execveat32, SYSCALL_FUNCTION_COMPAT("execveat"), execveat_call, true)
+#define EXECVE	   SYSCALL_FUNCTION("execve")
+#define EXECVEAT   SYSCALL_FUNCTION("execveat")
+#define EXECVE32   SYSCALL_FUNCTION_COMPAT("execve")
+#define EXECVEAT32 SYSCALL_FUNCTION_COMPAT("execveat")
+
+FAILURE_PROGRAM(failed_execve, false, EXECVE, execve_call, false)
+FAILURE_PROGRAM(failed_execveat, false, EXECVEAT, execveat_call, false)
+FAILURE_PROGRAM(failed_execve32, false, EXECVE32, execve_call, true)
+FAILURE_PROGRAM(failed_execveat32, false, EXECVEAT32, execveat_call, true)
+
+#if LINEAGE_V3
+FAILURE_PROGRAM(spare_failed_execve, true, EXECVE, execve_call, false)
+FAILURE_PROGRAM(spare_failed_execveat, true, EXECVEAT, execveat_call, false)
+FAILURE_PROGRAM(spare_failed_execve32, true, EXECVE32, execve_call, true)
+FAILURE_PROGRAM(spare_failed_execveat32, true, EXECVEAT32, execveat_call, true)
+#endif
 
 /* Arguments that are brought into memory, and how far each is looked along. */
 #define TOUCH_ARGS  64
@@ -407,7 +452,7 @@ static __always_inline int touch_args(const struct exec_call *call)
 	}
 
 /* Kernels let no program wait in the calls of 32-bit programs. */
-TOUCH_PROGRAM(touch_execve, SYSCALL_FUNCTION("execve"), execve_call, false)
-TOUCH_PROGRAM(touch_execveat, SYSCALL_FUNCTION("execveat"), execveat_call, false)
+TOUCH_PROGRAM(touch_execve, EXECVE, execve_call, false)
+TOUCH_PROGRAM(touch_execveat, EXECVEAT, execveat_call, false)
 
 #endif

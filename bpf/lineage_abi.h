@@ -255,7 +255,9 @@ struct lineage_counters {
 	__u64 cgroups_full;	   /* no room in cgroups: paths are sent again and again */
 	__u64 filtered;		   /* events left out by a filter */
 	__u64 args_unreadable;
-	__u64 sent_by_spare; /* events that only a spare program saw */
+	__u64 sent_by_spare;	 /* events that only a spare program saw */
+	__u64 failures_by_spare; /* the same of calls of execve and execveat, whatever came of them
+				  */
 };
 
 /* Value of `control`, one entry, shared with the daemon by mmap. */

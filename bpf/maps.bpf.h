@@ -56,6 +56,19 @@ struct {
 	__type(value, __u32);
 } exit_claims SEC(".maps");
 
+#if LINEAGE_V3
+#define EXEC_MARKS 4096
+
+/* By which a spare program knows that the main one has seen this thread's call: see failure.bpf.h.
+ * The only map that is not pinned: it is of no use to anybody but them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EXEC_MARKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} exec_marks SEC(".maps");
+#endif
+
 static __always_inline struct lineage_counters *counters_get(void)
 {
 	__u32 zero = 0;

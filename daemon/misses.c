@@ -12,16 +12,24 @@ static uint64_t least(uint64_t a, uint64_t b)
  * one look may still be at the next, but no later. Likewise what a spare program is about to send
  * is unsent until then, so that a total may fall.
  */
-uint64_t misses_count(struct misses *m, const struct probe_misses *now)
+static uint64_t count_pair(struct misses *m, const struct probe_misses *now, enum probe_pair pair)
 {
-	int64_t unsent = (int64_t)(now->unsent - m->seen.unsent);
-	int64_t open = (int64_t)m->unpaired + unsent;
+	int64_t unsent = (int64_t)(now->of[pair].unsent - m->seen.of[pair].unsent);
+	int64_t open = (int64_t)m->unpaired[pair] + unsent;
 	uint64_t lost = open > 0 ? (uint64_t)open : 0;
 
 	if (now->has_spare)
-		lost = least(lost, now->spare - m->seen.spare);
-	m->unpaired = unsent > (int64_t)lost ? (uint64_t)unsent - lost : 0;
-	lost += now->failures - m->seen.failures;
+		lost = least(lost, now->of[pair].spare - m->seen.of[pair].spare);
+	m->unpaired[pair] = unsent > (int64_t)lost ? (uint64_t)unsent - lost : 0;
+	return lost;
+}
+
+uint64_t misses_count(struct misses *m, const struct probe_misses *now)
+{
+	uint64_t lost = 0;
+
+	for (int pair = 0; pair < PROBE_PAIRS; pair++)
+		lost += count_pair(m, now, pair);
 	m->seen = *now;
 	m->lost += lost;
 	return lost;

@@ -17,8 +17,9 @@ struct misses {
 	uint32_t program; /* which generation; 0: to be read from the database */
 	uint64_t boot_ns; /* of the last look */
 	struct probe_misses seen;
-	uint64_t unpaired; /* of seen.unsent: since the look before, and not counted as lost */
-	uint64_t lost;	   /* in all */
+	/* Of what is unsent: since the look before, and not counted as lost. */
+	uint64_t unpaired[PROBE_PAIRS];
+	uint64_t lost; /* in all */
 };
 
 /* The events lost since the last look: at most so many. */

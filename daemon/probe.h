@@ -36,12 +36,17 @@ enum probe_link {
 	PROBE_LINK_SPARE_FORK, /* each behind its main one: see bpf/README.md */
 	PROBE_LINK_SPARE_EXEC,
 	PROBE_LINK_SPARE_EXIT,
+	/* What is attached last to a function runs first. */
+	PROBE_LINK_SPARE_FAILED_EXECVE,
+	PROBE_LINK_SPARE_FAILED_EXECVEAT,
+	PROBE_LINK_SPARE_FAILED_EXECVE32,
+	PROBE_LINK_SPARE_FAILED_EXECVEAT32,
 	PROBE_LINK_FAILED_ANY, /* the tracepoint; or fexit of each system call */
 	PROBE_LINK_FAILED_EXECVE,
 	PROBE_LINK_FAILED_EXECVEAT,
 	PROBE_LINK_FAILED_EXECVE32,
 	PROBE_LINK_FAILED_EXECVEAT32,
-	PROBE_LINK_TOUCH_EXECVE, /* what is attached last to a function runs first */
+	PROBE_LINK_TOUCH_EXECVE,
 	PROBE_LINK_TOUCH_EXECVEAT,
 	PROBE_LINK_SNAPSHOT,
 	PROBE_LINKS
@@ -147,17 +152,26 @@ void probe_objects(struct probe *probe, struct probe_object objects[PROBE_OBJECT
 /* One struct lineage_counters per possible CPU into counters[probe->cpus]. */
 int probe_counters(const struct probe *probe, struct lineage_counters *counters);
 
+/* Main programs and the spare ones behind them. */
+enum probe_pair {
+	PROBE_PAIR_LIVES,    /* fork, exec and exit */
+	PROBE_PAIR_FAILURES, /* fexit of execve and execveat */
+	PROBE_PAIRS
+};
+
 /*
  * Runs that the kernel left out because the program was running on that CPU already. Those before
  * 5.12 do not tell, but do not preempt programs either. Totals of one generation of programs: an
  * event's run of a main program is among them whenever that of its spare one is.
  */
 struct probe_misses {
-	/* Of main programs, less what their spare ones sent: events that both left out, and those
-	 * of threads and of processes that are not recorded, which nobody misses. */
-	uint64_t unsent;
-	uint64_t spare;	   /* of spare programs */
-	uint64_t failures; /* of the programs for failed execs, which have no spare ones */
+	struct {
+		/* Of main programs, less those that their spare ones made good: events that both
+		 * left out, and those of threads and of processes that are not recorded, which
+		 * nobody misses. */
+		uint64_t unsent;
+		uint64_t spare; /* of spare programs */
+	} of[PROBE_PAIRS];
 	bool has_spare;
 };
 

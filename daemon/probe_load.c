@@ -210,7 +210,7 @@ static void choose_programs(struct bpf_object *object, const struct probe_facts 
 		const char *name = bpf_program__name(program);
 		const char *section = bpf_program__section_name(program);
 
-		if (strncmp(name, "spare_", 6) == 0)
+		if (strncmp(name, "spare_", 6) == 0 && strncmp(section, "fexit", 5) != 0)
 			bpf_program__set_autoload(program, facts->preempts);
 		else if (strcmp(name, "failed_any") == 0)
 			bpf_program__set_autoload(program, failures == PROBE_FAILURES_TRACEPOINT);
@@ -218,6 +218,7 @@ static void choose_programs(struct bpf_object *object, const struct probe_facts 
 			bpf_program__set_autoload(
 				program,
 				failures == PROBE_FAILURES_FEXIT &&
+					(facts->preempts || strncmp(name, "spare_", 6) != 0) &&
 					(facts->compat || !strstr(section, PROBE_SYSCALL_COMPAT)) &&
 					(facts->fexit_sleeps || section[5] != '.'));
 	}

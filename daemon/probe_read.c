@@ -37,37 +37,48 @@ static int missed_by(const struct probe *probe, int first_link, int last_link, u
 	return 0;
 }
 
-static int sent_by_spare(const struct probe *probe, uint64_t *ret_sent)
+static int made_good(const struct probe *probe, uint64_t ret_runs[PROBE_PAIRS])
 {
 	CLEANUP_FREE struct lineage_counters *counters =
 		calloc((size_t)probe->cpus, sizeof(*counters));
 	int r = counters ? probe_counters(probe, counters) : -ENOMEM;
 
-	*ret_sent = 0;
-	for (int i = 0; r == 0 && i < probe->cpus; i++)
-		*ret_sent += counters[i].sent_by_spare;
+	for (int i = 0; r == 0 && i < probe->cpus; i++) {
+		ret_runs[PROBE_PAIR_LIVES] += counters[i].sent_by_spare;
+		ret_runs[PROBE_PAIR_FAILURES] += counters[i].failures_by_spare;
+	}
 	return r;
 }
 
+static const struct {
+	enum probe_link first, last, first_spare, last_spare;
+} pair_links[PROBE_PAIRS] = {
+	[PROBE_PAIR_LIVES] = {PROBE_LINK_FORK, PROBE_LINK_EXIT, PROBE_LINK_SPARE_FORK,
+			      PROBE_LINK_SPARE_EXIT},
+	[PROBE_PAIR_FAILURES] = {PROBE_LINK_FAILED_EXECVE, PROBE_LINK_FAILED_EXECVEAT32,
+				 PROBE_LINK_SPARE_FAILED_EXECVE,
+				 PROBE_LINK_SPARE_FAILED_EXECVEAT32},
+};
+
 /*
- * Read from the last step of an event to its first: what a spare program has sent, the main one has
- * missed, and is counted so. The tracepoint for failed execs is left out: it runs at each system
- * call, and what it misses is hardly ever an exec that fails.
+ * Read from the last step of an event to its first: what a spare program has made good, the main
+ * one has missed, and is counted so. The tracepoint for failed execs is left out: it runs at each
+ * system call, and what it misses is hardly ever an exec that fails.
  */
 int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
 {
 	struct probe_misses m = {.has_spare = probe->programs[PROBE_LINK_SPARE_FORK] >= 0};
-	uint64_t sent = 0;
-	int r = m.has_spare ? sent_by_spare(probe, &sent) : 0;
+	uint64_t good[PROBE_PAIRS] = {0};
+	int r = m.has_spare ? made_good(probe, good) : 0;
 
-	if (r == 0)
-		r = missed_by(probe, PROBE_LINK_SPARE_FORK, PROBE_LINK_SPARE_EXIT, &m.spare);
-	if (r == 0)
-		r = missed_by(probe, PROBE_LINK_FORK, PROBE_LINK_EXIT, &m.unsent);
-	if (r == 0)
-		r = missed_by(probe, PROBE_LINK_FAILED_EXECVE, PROBE_LINK_FAILED_EXECVEAT32,
-			      &m.failures);
-	m.unsent -= sent;
+	for (int i = 0; r == 0 && i < PROBE_PAIRS; i++) {
+		r = missed_by(probe, pair_links[i].first_spare, pair_links[i].last_spare,
+			      &m.of[i].spare);
+		if (r == 0)
+			r = missed_by(probe, pair_links[i].first, pair_links[i].last,
+				      &m.of[i].unsent);
+		m.of[i].unsent -= good[i];
+	}
 	if (r == 0)
 		*ret_misses = m;
 	return r;

@@ -288,40 +288,38 @@ int recover_note_misses(struct recorder *r)
 
 static const char misses_fact[] = "program_missed";
 
-/* What the fact says, in this order. */
-#define MISSES_NUMBERS 7
+/* What the fact says: see read_misses(). */
+#define MISSES_NUMBERS (3 + 3 * PROBE_PAIRS)
 
 static int read_misses(struct recorder *r)
 {
 	int64_t n[MISSES_NUMBERS];
+	struct misses *m = &r->misses;
 	int result = store_read_fact(&r->store, misses_fact, n, MISSES_NUMBERS);
 
-	if (result > 0)
-		r->misses = (struct misses){
-			.program = (uint32_t)n[0],
-			.boot_ns = (uint64_t)n[1],
-			.seen = {.unsent = (uint64_t)n[2],
-				 .spare = (uint64_t)n[3],
-				 .failures = (uint64_t)n[4]},
-			.unpaired = (uint64_t)n[5],
-			.lost = (uint64_t)n[6],
-		};
-	return result < 0 ? result : 0;
+	if (result <= 0)
+		return result;
+	m->program = (uint32_t)n[0];
+	m->boot_ns = (uint64_t)n[1];
+	m->lost = (uint64_t)n[2];
+	for (int i = 0; i < PROBE_PAIRS; i++) {
+		m->seen.of[i].unsent = (uint64_t)n[3 + 3 * i];
+		m->seen.of[i].spare = (uint64_t)n[4 + 3 * i];
+		m->unpaired[i] = (uint64_t)n[5 + 3 * i];
+	}
+	return 0;
 }
 
 static int write_misses(struct recorder *r)
 {
 	const struct misses *m = &r->misses;
-	const int64_t n[MISSES_NUMBERS] = {
-		m->program,
-		(int64_t)m->boot_ns,
-		(int64_t)m->seen.unsent,
-		(int64_t)m->seen.spare,
-		(int64_t)m->seen.failures,
-		(int64_t)m->unpaired,
-		(int64_t)m->lost,
-	};
+	int64_t n[MISSES_NUMBERS] = {m->program, (int64_t)m->boot_ns, (int64_t)m->lost};
 
+	for (int i = 0; i < PROBE_PAIRS; i++) {
+		n[3 + 3 * i] = (int64_t)m->seen.of[i].unsent;
+		n[4 + 3 * i] = (int64_t)m->seen.of[i].spare;
+		n[5 + 3 * i] = (int64_t)m->unpaired[i];
+	}
 	return store_fact(&r->store, misses_fact, n, MISSES_NUMBERS);
 }
 
@@ -341,7 +339,7 @@ static int begin_misses(struct recorder *r, uint32_t program, const struct probe
 	if (!r->probe->adopted && *ret_from < r->options.run.started_boot_ns)
 		*ret_from = r->options.run.started_boot_ns;
 	m->seen = !m->program && r->probe->adopted ? *now : (struct probe_misses){0};
-	m->unpaired = 0;
+	memset(m->unpaired, 0, sizeof(m->unpaired));
 	return 0;
 }
 

@@ -163,7 +163,7 @@ int store_close_boots(struct store *store);
 int store_close_runs(struct store *store, bool adopted);
 
 /* Numbers for a later run of this boot: store_read_fact(). */
-#define STORE_FACT_NUMBERS 8 /* at most */
+#define STORE_FACT_NUMBERS 12 /* at most */
 int store_fact(struct store *store, const char *name, const int64_t *numbers, size_t count);
 
 /* For store_load.c: a statement to be stepped through until SQLITE_DONE; then store_reset(). */

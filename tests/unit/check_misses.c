@@ -19,7 +19,7 @@ static void end(void)
 
 static uint64_t lost_since(struct misses *m, uint64_t unsent, uint64_t spare)
 {
-	return misses_count(m, &(struct probe_misses){unsent, spare, 0, true});
+	return misses_count(m, &(struct probe_misses){{{unsent, spare}}, true});
 }
 
 START_TEST(test_only_both_together_lose_an_event)
@@ -53,12 +53,23 @@ START_TEST(test_a_look_between_two_programs)
 }
 END_TEST
 
+/* Programs of one kind do not stand in for those of another. */
+START_TEST(test_each_pair_by_itself)
+{
+	struct misses m = {0};
+
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0}, {0, 4}}, true}), 0);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0}, {2, 5}}, true}), 1);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{4, 2}, {2, 6}}, true}), 2);
+}
+END_TEST
+
 START_TEST(test_no_spare_programs)
 {
 	struct misses m = {0};
 
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){2, 0, 1, false}), 3);
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){2, 0, 2, false}), 1);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0}, {1, 0}}, false}), 3);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0}, {2, 0}}, false}), 1);
 	ck_assert_uint_eq(m.lost, 4);
 }
 END_TEST
@@ -74,7 +85,7 @@ static int count_misses(struct recorder *r, void *userdata)
 static void look_for_missed(uint32_t of, uint64_t missed)
 {
 	program = of;
-	misses = (struct probe_misses){.unsent = missed};
+	misses = (struct probe_misses){{{.unsent = missed}}, false};
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 }
 
@@ -108,16 +119,16 @@ START_TEST(test_runs_that_the_kernel_skipped)
 				       (long long)looked),
 			 "0");
 	/* A spare program has sent what the main one left out since, or has not. */
-	misses = (struct probe_misses){.unsent = 10, .spare = 7, .has_spare = true};
+	misses = (struct probe_misses){{{10, 7}}, true};
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 	ck_assert_str_eq(synthetic_rows(&s, MISSED), "3\n1\n5\n1");
 	s.probe.adopted = true;
 	synthetic_kill(&s);
 	synthetic_start(&s);
-	misses.unsent = 11;
+	misses.of[PROBE_PAIR_LIVES].unsent = 11;
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 	ck_assert_str_eq(synthetic_rows(&s, MISSED), "3\n1\n5\n1");
-	misses.spare = 8;
+	misses.of[PROBE_PAIR_LIVES].spare = 8;
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 	ck_assert_str_eq(synthetic_rows(&s, MISSED), "3\n1\n5\n1\n1");
 	/* Others, which begin at 0. */
@@ -154,11 +165,11 @@ START_TEST(test_the_last_look_for_skipped_runs)
 		ck_assert_int_eq(recorder_finish(&s.recorder, "stopped"), 0);
 		ck_assert_uint_ne(s.recorder.misses.program, 0);
 		ck_assert_str_eq(
-			synthetic_sql(&s,
-				      "SELECT value = '1 %u %lld 0 0 0 0 0' FROM meta WHERE name = "
-				      "'program_missed'",
-				      s.recorder.misses.program,
-				      (long long)s.recorder.misses.boot_ns),
+			synthetic_sql(
+				&s,
+				"SELECT value = '1 %u %lld 0 0 0 0 0 0 0' FROM meta WHERE name = "
+				"'program_missed'",
+				s.recorder.misses.program, (long long)s.recorder.misses.boot_ns),
 			"1");
 		ck_assert_uint_ge(s.recorder.misses.boot_ns, s.recorder.alive_boot_ns);
 	}
@@ -171,6 +182,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_only_both_together_lose_an_event,
 		test_a_look_between_two_programs,
+		test_each_pair_by_itself,
 		test_no_spare_programs,
 		test_runs_that_the_kernel_skipped,
 		test_runs_skipped_before_the_database_was_made,
