@@ -16,59 +16,45 @@
 /*
  * LINEAGE_V3 is 1 in the object for kernels with bpf_loop (5.17) and so with atomics that fetch: a
  * walk is verified there as one step and not as all that it may take. It is 0 in the object for
- * older ones, which has bounded loops instead.
+ * older ones, which has bounded loops instead. LINEAGE_PREEMPTED is 1 in the one for kernels whose
+ * tracepoints leave preemption on (since 6.19), if they preempt themselves. It is an object of its
+ * own because libbpf finds out that a kernel lacks a kfunc only with CAP_SYS_ADMIN.
  */
 
 /* Set by the loader: bpf_probe_read_kernel may be used (lockdown is not confidentiality). */
 const volatile bool may_probe_kernel = true;
 /* Set by the loader: sched_process_exit says itself whether the process ends (since 6.17). */
 const volatile bool has_group_dead = false;
-/* Set by the loader: tracepoints leave preemption on (since 6.19), in a kernel that preempts
- * itself. */
-const volatile bool may_be_preempted = true;
 /* Set by the loader from the kernel's enum cgroup_subsys_id; -1: no v1 hierarchy to look at. */
 const volatile int v1_subsys = -1;
 
-#if LINEAGE_V3
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
-extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
-
-static __always_inline bool has_preempt_calls(void)
-{
-	return may_be_preempted && bpf_preempt_disable && bpf_preempt_enable;
-}
+#if LINEAGE_PREEMPTED
+extern void bpf_preempt_disable(void) __ksym;
+extern void bpf_preempt_enable(void) __ksym;
+extern void bpf_local_irq_save(unsigned long *flags) __ksym;
+extern void bpf_local_irq_restore(unsigned long *flags) __ksym;
 
 static __always_inline void go_begin(void)
 {
-	if (has_preempt_calls())
-		bpf_preempt_disable();
+	bpf_preempt_disable();
 }
 
 /*
  * To allow preemption is to be preempted at once, if that is due, which is here as bad as before.
- * With interrupts off (kfuncs since 6.14) it is left to the next occasion, behind the program.
+ * With interrupts off it is left to the next occasion, behind the program.
  */
 static __always_inline void go_end(void)
 {
 	unsigned long flags;
 
-	if (!has_preempt_calls())
-		return;
-	if (bpf_local_irq_save && bpf_local_irq_restore) {
-		bpf_local_irq_save(&flags);
-		bpf_preempt_enable();
-		bpf_local_irq_restore(&flags);
-	} else {
-		bpf_preempt_enable();
-	}
+	bpf_local_irq_save(&flags);
+	bpf_preempt_enable();
+	bpf_local_irq_restore(&flags);
 }
 
 /*
- * Runs a program's body without being preempted, where the kernel lets it (since 6.10): whoever
- * came in between on this CPU would find the program under way and be left out. See "Spare
- * programs" in README.md.
+ * Runs a program's body without being preempted: whoever came in between on this CPU would find the
+ * program under way and be left out. See "Spare programs" in README.md.
  */
 #define IN_ONE_GO(body)           \
 	({                        \

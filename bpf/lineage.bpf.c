@@ -505,22 +505,22 @@ int lineage_exit(unsigned long long *ctx)
 	return IN_ONE_GO(exit_event(ctx, false));
 }
 
-#if LINEAGE_V3
-SEC("?tp_btf/sched_process_fork")
+#if LINEAGE_PREEMPTED
+SEC("tp_btf/sched_process_fork")
 int BPF_PROG(spare_fork, struct task_struct *creator, struct task_struct *child)
 {
 	return IN_ONE_GO(fork_event(UNTRUSTED(struct task_struct, creator),
 				    UNTRUSTED(struct task_struct, child), true));
 }
 
-SEC("?tp_btf/sched_process_exec")
+SEC("tp_btf/sched_process_exec")
 int BPF_PROG(spare_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	return IN_ONE_GO(exec_event(UNTRUSTED(struct task_struct, task),
 				    UNTRUSTED(struct linux_binprm, bprm), true));
 }
 
-SEC("?tp_btf/sched_process_exit")
+SEC("tp_btf/sched_process_exit")
 int spare_exit(unsigned long long *ctx)
 {
 	return IN_ONE_GO(exit_event(ctx, true));

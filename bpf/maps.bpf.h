@@ -56,7 +56,7 @@ struct {
 	__type(value, __u32);
 } exit_claims SEC(".maps");
 
-#if LINEAGE_V3
+#if LINEAGE_PREEMPTED
 #define EXEC_MARKS 4096
 
 /* By which a spare program knows that the main one has seen this thread's call: see failure.bpf.h.

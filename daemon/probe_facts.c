@@ -52,6 +52,13 @@ static bool has_casts(const struct btf *btf)
 	return btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 }
 
+/* 6.10 and 6.14, so that no kernel that is known lacks them where programs may be preempted. */
+static bool has_preempt_calls(const struct btf *btf)
+{
+	return btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
+	       btf__find_by_name_kind(btf, "bpf_local_irq_save", BTF_KIND_FUNC) > 0;
+}
+
 static bool is_confidential(void)
 {
 	char line[128] = "";
@@ -128,7 +135,8 @@ int probe_facts_learn(struct probe_facts *facts, const struct probe_options *opt
 	facts->casts = has_casts(btf);
 	facts->group_dead = has_group_dead(btf);
 	facts->may_probe_kernel = !is_confidential();
-	facts->preempts = probe_facts_preempts(node.release, node.version);
+	facts->preempts = probe_facts_preempts(node.release, node.version) &&
+			  has_preempt_calls(btf);
 	facts->v1_subsys = find_subsys(btf, options->v1_controller);
 	facts->compat = shows_registers(btf, PROBE_SYSCALL_COMPAT "execve") &&
 			shows_registers(btf, PROBE_SYSCALL_COMPAT "execveat");

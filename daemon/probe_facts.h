@@ -20,10 +20,10 @@ struct probe_facts {
 	bool casts;	       /* the v3 object loads */
 	bool group_dead;       /* sched_process_exit says itself whether the process ends */
 	bool may_probe_kernel; /* lockdown is not confidentiality */
-	bool preempts;	       /* a program may be preempted, and its next run be left out */
-	bool compat;	       /* 32-bit programs run here and have system calls of their own */
-	bool fexit;	       /* programs can be attached to the ends of functions */
-	bool fexit_sleeps;     /* and may wait there */
+	bool preempts; /* programs may be preempted, and the next runs be left out: v3_preempted */
+	bool compat;   /* 32-bit programs run here and have system calls of their own */
+	bool fexit;    /* programs can be attached to the ends of functions */
+	bool fexit_sleeps; /* and may wait there */
 	int v1_subsys;
 };
 

@@ -31,7 +31,8 @@ void probe_explain(struct probe_problem *problem, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* libbpf's own words: the last line that matters is kept for the explanation. */
+/* libbpf's own words: the last line that matters is kept for the explanation, which is not the one
+ * that says that all of it failed. */
 char probe_said[256];
 
 static int keep_words(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -41,7 +42,8 @@ static int keep_words(enum libbpf_print_level level, const char *fmt, va_list ap
 	if (level != LIBBPF_WARN)
 		return 0;
 	vsnprintf(line, sizeof(line), fmt, ap);
-	if (strncmp(line, "libbpf: ", 8) == 0 && !strstr(line, "BEGIN PROG LOAD LOG")) {
+	if (strncmp(line, "libbpf: ", 8) == 0 && !strstr(line, "BEGIN PROG LOAD LOG") &&
+	    !(probe_said[0] && strstr(line, "failed to load object"))) {
 		line[strcspn(line, "\n")] = 0;
 		snprintf(probe_said, sizeof(probe_said), "%s", line + 8);
 	}
@@ -82,7 +84,6 @@ static void explain_load(struct probe_problem *problem, int error)
 #define SET_FACTS(skel, facts, options)                                            \
 	do {                                                                       \
 		(skel)->rodata->has_group_dead = (facts)->group_dead;              \
-		(skel)->rodata->may_be_preempted = (facts)->preempts;              \
 		(skel)->rodata->may_probe_kernel = (facts)->may_probe_kernel;      \
 		(skel)->rodata->v1_subsys = (facts)->v1_subsys;                    \
 		(skel)->rodata->args_max = (options)->args_max;                    \
@@ -95,7 +96,13 @@ static int open_skeleton(struct probe_opened *o, const struct probe_facts *facts
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = options->btf_path);
 
 	*o = (struct probe_opened){0};
-	if (facts->casts) {
+	if (facts->casts && facts->preempts) {
+		o->v3_preempted = lineage_v3_preempted__open_opts(&opts);
+		if (!o->v3_preempted)
+			return -errno;
+		SET_FACTS(o->v3_preempted, facts, options);
+		o->object = o->v3_preempted->obj;
+	} else if (facts->casts) {
 		o->v3 = lineage_v3__open_opts(&opts);
 		if (!o->v3)
 			return -errno;
@@ -115,6 +122,7 @@ void probe_unload(struct probe_opened *o)
 {
 	lineage_v2__destroy(o->v2);
 	lineage_v3__destroy(o->v3);
+	lineage_v3_preempted__destroy(o->v3_preempted);
 }
 
 static int size_maps(struct bpf_object *object, const struct probe_options *options)
@@ -210,15 +218,12 @@ static void choose_programs(struct bpf_object *object, const struct probe_facts 
 		const char *name = bpf_program__name(program);
 		const char *section = bpf_program__section_name(program);
 
-		if (strncmp(name, "spare_", 6) == 0 && strncmp(section, "fexit", 5) != 0)
-			bpf_program__set_autoload(program, facts->preempts);
-		else if (strcmp(name, "failed_any") == 0)
+		if (strcmp(name, "failed_any") == 0)
 			bpf_program__set_autoload(program, failures == PROBE_FAILURES_TRACEPOINT);
 		else if (strncmp(section, "fexit", 5) == 0)
 			bpf_program__set_autoload(
 				program,
 				failures == PROBE_FAILURES_FEXIT &&
-					(facts->preempts || strncmp(name, "spare_", 6) != 0) &&
 					(facts->compat || !strstr(section, PROBE_SYSCALL_COMPAT)) &&
 					(facts->fexit_sleeps || section[5] != '.'));
 	}
@@ -267,7 +272,7 @@ int probe_load(struct probe_opened *o, const struct probe_options *options,
 	return r;
 }
 
-/* 1.4 MiB of the program's own file that nobody reads again. */
+/* 2 MiB of the program's own file that nobody reads again. */
 static void forget(const void *bytes, size_t size)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -280,12 +285,18 @@ static void forget(const void *bytes, size_t size)
 
 uint64_t probe_objects_hash(uint64_t seed)
 {
-	size_t size_v3, size_v2;
-	const void *v3 = lineage_v3__elf_bytes(&size_v3), *v2 = lineage_v2__elf_bytes(&size_v2);
-	uint64_t hash = XXH3_64bits_withSeed(v3, size_v3, seed);
+	const void *(*const elf_bytes[])(size_t *) = {
+		lineage_v3__elf_bytes,
+		lineage_v2__elf_bytes,
+		lineage_v3_preempted__elf_bytes,
+	};
 
-	hash = XXH3_64bits_withSeed(v2, size_v2, hash);
-	forget(v3, size_v3);
-	forget(v2, size_v2);
-	return hash;
+	for (size_t i = 0; i < sizeof(elf_bytes) / sizeof(*elf_bytes); i++) {
+		size_t size;
+		const void *bytes = elf_bytes[i](&size);
+
+		seed = XXH3_64bits_withSeed(bytes, size, seed);
+		forget(bytes, size);
+	}
+	return seed;
 }

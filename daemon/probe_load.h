@@ -8,12 +8,14 @@
 #include "daemon/probe_facts.h"
 #include "lineage_v2.skel.h"
 #include "lineage_v3.skel.h"
+#include "lineage_v3_preempted.skel.h"
 
-/* Either skeleton, opened and told the facts. */
+/* One of the skeletons, opened and told the facts. */
 struct probe_opened {
 	struct bpf_object *object;
 	struct lineage_v2 *v2;
 	struct lineage_v3 *v3;
+	struct lineage_v3_preempted *v3_preempted;
 	enum probe_failures failures; /* how they are found here */
 };
 
@@ -27,7 +29,7 @@ int probe_load(struct probe_opened *o, const struct probe_options *options,
 	       struct probe_problem *problem);
 void probe_unload(struct probe_opened *o);
 
-/* Of both objects; and lets go of their pages, which only loading reads again. */
+/* Of all objects; and lets go of their pages, which only loading reads again. */
 uint64_t probe_objects_hash(uint64_t seed);
 
 #endif

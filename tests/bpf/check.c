@@ -7,7 +7,6 @@
  *   check_bpf [OPTION]... OBJECT
  *
  *   --dir DIR       scratch files
- *   --spares        load the spare programs too
  *   --failures      and those for failed execs, by fexit or else by the tracepoint
  *   --no-probe      as under lockdown=confidentiality
  *   --no-paths      and the kernel is older than 6.2
@@ -233,17 +232,11 @@ struct arguments {
 static bool read_arguments(int argc, char **argv, struct arguments *a)
 {
 	static const struct option longs[] = {
-		{"no-probe", no_argument, NULL, 'n'},
-		{"v1", required_argument, NULL, 'v'},
-		{"dir", required_argument, NULL, 'd'},
-		{"bench", required_argument, NULL, 'b'},
-		{"pin", required_argument, NULL, 'p'},
-		{"races", required_argument, NULL, 'r'},
-		{"no-paths", no_argument, NULL, 'N'},
-		{"spares", no_argument, NULL, 's'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"failures", no_argument, NULL, 'f'},
-		{NULL, 0, NULL, 0},
+		{"no-probe", no_argument, NULL, 'n'},  {"v1", required_argument, NULL, 'v'},
+		{"dir", required_argument, NULL, 'd'}, {"bench", required_argument, NULL, 'b'},
+		{"pin", required_argument, NULL, 'p'}, {"races", required_argument, NULL, 'r'},
+		{"no-paths", no_argument, NULL, 'N'},  {"jobs", required_argument, NULL, 'j'},
+		{"failures", no_argument, NULL, 'f'},  {NULL, 0, NULL, 0},
 	};
 	int o;
 
@@ -260,9 +253,6 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case 'f':
 			a->recorder.failures = true;
-			break;
-		case 's':
-			a->recorder.spares = true;
 			break;
 		case 'v':
 			a->recorder.v1 = optarg;

@@ -240,19 +240,6 @@ static void want_failures(const char *path)
 	}
 }
 
-/* They are not loaded unless asked for. Those for failed execs are left to the daemon's tests. */
-static void want_spares(void)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program (program, object) {
-		const char *name = bpf_program__name(program);
-
-		if (strncmp(name, "spare_", 6) == 0 && strncmp(name, "spare_failed_", 13) != 0)
-			bpf_program__set_autoload(program, true);
-	}
-}
-
 static void print_loaded(void)
 {
 	struct bpf_program *program;
@@ -281,8 +268,6 @@ int recorder_start(const struct recorder_options *options)
 	if (!object)
 		return -errno;
 	r = set_facts(options);
-	if (options->spares)
-		want_spares();
 	if (options->failures)
 		want_failures(options->object);
 	if (r == 0)

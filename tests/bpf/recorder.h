@@ -30,7 +30,6 @@ struct recorder_options {
 	const char *object;
 	const char *pin_dir; /* NULL: do not pin */
 	bool no_probe;	     /* as under lockdown=confidentiality */
-	bool spares;	     /* also load the spare programs */
 	bool failures;	     /* and those for failed execs: fexit, or else the tracepoint */
 	const char *v1;	     /* a v1 controller to name, or NULL */
 	int v1_hierarchy;
