@@ -359,7 +359,6 @@ int BPF_PROG(failed_any, struct pt_regs *regs, long result)
  */
 static __always_inline bool is_mine(bool spare)
 {
-#if LINEAGE_PREEMPTED
 	struct lineage_counters *c = counters_get();
 	__u32 thread = bpf_get_current_pid_tgid(), at = thread % EXEC_MARKS;
 	__u32 *mark = bpf_map_lookup_elem(&exec_marks, &at);
@@ -377,9 +376,6 @@ static __always_inline bool is_mine(bool spare)
 	if (*mark == thread)
 		*mark = 0;
 	return false;
-#else
-	return !spare;
-#endif
 }
 
 #define FAILURE_PROGRAM(program, spare, function, call_of, compat)     \
@@ -406,12 +402,10 @@ FAILURE_PROGRAM(failed_execveat, false, EXECVEAT, execveat_call, false)
 FAILURE_PROGRAM(failed_execve32, false, EXECVE32, execve_call, true)
 FAILURE_PROGRAM(failed_execveat32, false, EXECVEAT32, execveat_call, true)
 
-#if LINEAGE_PREEMPTED
 FAILURE_PROGRAM(spare_failed_execve, true, EXECVE, execve_call, false)
 FAILURE_PROGRAM(spare_failed_execveat, true, EXECVEAT, execveat_call, false)
 FAILURE_PROGRAM(spare_failed_execve32, true, EXECVE32, execve_call, true)
 FAILURE_PROGRAM(spare_failed_execveat32, true, EXECVEAT32, execveat_call, true)
-#endif
 
 /* Arguments that are brought into memory, and how far each is looked along. */
 #define TOUCH_ARGS  64

@@ -56,7 +56,6 @@ struct {
 	__type(value, __u32);
 } exit_claims SEC(".maps");
 
-#if LINEAGE_PREEMPTED
 #define EXEC_MARKS 4096
 
 /* By which a spare program knows that the main one has seen this thread's call: see failure.bpf.h.
@@ -67,7 +66,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } exec_marks SEC(".maps");
-#endif
 
 static __always_inline struct lineage_counters *counters_get(void)
 {

@@ -18,7 +18,7 @@ static uint64_t count_pair(struct misses *m, const struct probe_misses *now, enu
 	int64_t open = (int64_t)m->unpaired[pair] + unsent;
 	uint64_t lost = open > 0 ? (uint64_t)open : 0;
 
-	if (now->has_spare)
+	if (now->of[pair].has_spare)
 		lost = least(lost, now->of[pair].spare - m->seen.of[pair].spare);
 	m->unpaired[pair] = unsent > (int64_t)lost ? (uint64_t)unsent - lost : 0;
 	return lost;

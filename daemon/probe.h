@@ -171,8 +171,8 @@ struct probe_misses {
 		 * nobody misses. */
 		uint64_t unsent;
 		uint64_t spare; /* of spare programs */
+		bool has_spare;
 	} of[PROBE_PAIRS];
-	bool has_spare;
 };
 
 int probe_misses(const struct probe *probe, struct probe_misses *ret_misses);

@@ -137,6 +137,8 @@ int probe_facts_learn(struct probe_facts *facts, const struct probe_options *opt
 	facts->may_probe_kernel = !is_confidential();
 	facts->preempts = probe_facts_preempts(node.release, node.version) &&
 			  has_preempt_calls(btf);
+	/* A spare program too many does no harm. */
+	facts->fexit_preempted = strstr(node.version, "PREEMPT");
 	facts->v1_subsys = find_subsys(btf, options->v1_controller);
 	facts->compat = shows_registers(btf, PROBE_SYSCALL_COMPAT "execve") &&
 			shows_registers(btf, PROBE_SYSCALL_COMPAT "execveat");

@@ -21,9 +21,10 @@ struct probe_facts {
 	bool group_dead;       /* sched_process_exit says itself whether the process ends */
 	bool may_probe_kernel; /* lockdown is not confidentiality */
 	bool preempts; /* programs may be preempted, and the next runs be left out: v3_preempted */
-	bool compat;   /* 32-bit programs run here and have system calls of their own */
-	bool fexit;    /* programs can be attached to the ends of functions */
-	bool fexit_sleeps; /* and may wait there */
+	bool fexit_preempted; /* those at the ends of functions may be, on other kernels too */
+	bool compat;	      /* 32-bit programs run here and have system calls of their own */
+	bool fexit;	      /* programs can be attached to the ends of functions */
+	bool fexit_sleeps;    /* and may wait there */
 	int v1_subsys;
 };
 

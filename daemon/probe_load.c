@@ -224,6 +224,8 @@ static void choose_programs(struct bpf_object *object, const struct probe_facts 
 			bpf_program__set_autoload(
 				program,
 				failures == PROBE_FAILURES_FEXIT &&
+					(facts->fexit_preempted ||
+					 strncmp(name, "spare_", 6) != 0) &&
 					(facts->compat || !strstr(section, PROBE_SYSCALL_COMPAT)) &&
 					(facts->fexit_sleeps || section[5] != '.'));
 	}

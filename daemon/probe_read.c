@@ -67,11 +67,12 @@ static const struct {
  */
 int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
 {
-	struct probe_misses m = {.has_spare = probe->programs[PROBE_LINK_SPARE_FORK] >= 0};
+	struct probe_misses m = {0};
 	uint64_t good[PROBE_PAIRS] = {0};
-	int r = m.has_spare ? made_good(probe, good) : 0;
+	int r = made_good(probe, good);
 
 	for (int i = 0; r == 0 && i < PROBE_PAIRS; i++) {
+		m.of[i].has_spare = probe->programs[pair_links[i].first_spare] >= 0;
 		r = missed_by(probe, pair_links[i].first_spare, pair_links[i].last_spare,
 			      &m.of[i].spare);
 		if (r == 0)

@@ -19,7 +19,7 @@ static void end(void)
 
 static uint64_t lost_since(struct misses *m, uint64_t unsent, uint64_t spare)
 {
-	return misses_count(m, &(struct probe_misses){{{unsent, spare}}, true});
+	return misses_count(m, &(struct probe_misses){{{unsent, spare, true}}});
 }
 
 START_TEST(test_only_both_together_lose_an_event)
@@ -58,9 +58,12 @@ START_TEST(test_each_pair_by_itself)
 {
 	struct misses m = {0};
 
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0}, {0, 4}}, true}), 0);
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0}, {2, 5}}, true}), 1);
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{4, 2}, {2, 6}}, true}), 2);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0, true}, {0, 4, true}}}),
+			  0);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0, true}, {2, 5, true}}}),
+			  1);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{4, 2, true}, {2, 6, true}}}),
+			  2);
 }
 END_TEST
 
@@ -68,8 +71,10 @@ START_TEST(test_no_spare_programs)
 {
 	struct misses m = {0};
 
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0}, {1, 0}}, false}), 3);
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0}, {2, 0}}, false}), 1);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0, false}, {1, 0, false}}}),
+			  3);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{2, 0, false}, {2, 0, false}}}),
+			  1);
 	ck_assert_uint_eq(m.lost, 4);
 }
 END_TEST
@@ -85,7 +90,7 @@ static int count_misses(struct recorder *r, void *userdata)
 static void look_for_missed(uint32_t of, uint64_t missed)
 {
 	program = of;
-	misses = (struct probe_misses){{{.unsent = missed}}, false};
+	misses = (struct probe_misses){{{.unsent = missed}}};
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 }
 
@@ -119,7 +124,7 @@ START_TEST(test_runs_that_the_kernel_skipped)
 				       (long long)looked),
 			 "0");
 	/* A spare program has sent what the main one left out since, or has not. */
-	misses = (struct probe_misses){{{10, 7}}, true};
+	misses = (struct probe_misses){{{10, 7, true}}};
 	ck_assert_int_eq(recorder_transaction(&s.recorder, count_misses, NULL), 0);
 	ck_assert_str_eq(synthetic_rows(&s, MISSED), "3\n1\n5\n1");
 	s.probe.adopted = true;
