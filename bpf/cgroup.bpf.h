@@ -122,9 +122,34 @@ static __always_inline __u32 cgroup_known(struct cgroup *cgroup, __u32 hierarchy
 	return verdict ? *verdict : cgroup_meet(cgroup, hierarchy);
 }
 
-/* Whether the filters let this task's events through. Tells of its cgroups on the way. */
-static __always_inline bool task_included(struct task_struct *task, struct lineage_control *ctl)
+/* The same for cgroup2, where the next process is hardly ever in another one than the last. */
+static __always_inline __u32 cgroup_met(struct cgroup *cgroup, const struct lineage_control *ctl,
+					struct lineage_counters *c)
 {
+	struct lineage_cgroup_key key = {.id = cgroup->kn->id};
+	__u64 emptied = ctl->cgroups_emptied;
+	__u32 *verdict;
+
+	if (c->cgroup_met == key.id && c->cgroup_met_of == emptied)
+		return LINEAGE_CGROUP_INCLUDED;
+	verdict = bpf_map_lookup_elem(&cgroups, &key);
+	if (!verdict)
+		return cgroup_meet(cgroup, 0);
+	if (*verdict == LINEAGE_CGROUP_INCLUDED) {
+		c->cgroup_met = key.id;
+		c->cgroup_met_of = emptied;
+	}
+	return *verdict;
+}
+
+/*
+ * Whether the filters let this task's events through. Tells of its cgroups on the way. Who may be
+ * preempted has no c.
+ */
+static __always_inline bool task_included(struct task_struct *task, struct lineage_control *ctl,
+					  struct lineage_counters *c)
+{
+	struct cgroup *cgroup = task_cgroup(task);
 	__u32 filter = ctl->filter;
 
 	if (filter & (LINEAGE_FILTER_HOST_ONLY | LINEAGE_FILTER_CONTAINER_ONLY)) {
@@ -134,7 +159,7 @@ static __always_inline bool task_included(struct task_struct *task, struct linea
 			    : filter & LINEAGE_FILTER_HOST_ONLY)
 			return false;
 	}
-	if (cgroup_known(task_cgroup(task), 0) == LINEAGE_CGROUP_EXCLUDED)
+	if ((c ? cgroup_met(cgroup, ctl, c) : cgroup_known(cgroup, 0)) == LINEAGE_CGROUP_EXCLUDED)
 		return false;
 	if (v1_subsys >= 0)
 		cgroup_known(task_cgroup_v1(task), ctl->v1_hierarchy);

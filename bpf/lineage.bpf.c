@@ -61,7 +61,7 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 
 	if (child->pid != child->tgid || !ctl || !c)
 		return 0;
-	if (!task_included(child, ctl)) {
+	if (!task_included(child, ctl, c)) {
 		if (!spare)
 			count(&c->filtered);
 		return 0;
@@ -354,7 +354,7 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 
 	if (!ctl || !c || !mm)
 		return 0;
-	if (!task_included(task, ctl)) {
+	if (!task_included(task, ctl, c)) {
 		if (!spare)
 			count(&c->filtered);
 		return 0;
@@ -480,7 +480,7 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 			return 0;
 		count(&c->sent_by_spare);
 	}
-	if (!p && !task_included(task, ctl)) {
+	if (!p && !task_included(task, ctl, c)) {
 		count(&c->filtered);
 		return 0;
 	}
@@ -551,7 +551,7 @@ int lineage_snapshot(struct bpf_iter__task *ctx)
 	task_ids(&s.ids, task);
 	task_comm(s.comm, task);
 	s.exec_id = versioned->self_exec_id;
-	s.included = task_included(task, ctl);
+	s.included = task_included(task, ctl, 0);
 	if (task->flags & PF_KTHREAD)
 		s.flags |= LINEAGE_KERNEL_THREAD;
 	if (task->mm && task->mm->exe_file) {

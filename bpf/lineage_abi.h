@@ -258,6 +258,9 @@ struct lineage_counters {
 	__u64 sent_by_spare;	 /* events that only a spare program saw */
 	__u64 failures_by_spare; /* the same of calls of execve and execveat, whatever came of them
 				  */
+	/* No counts: the cgroup2 of the last process, if `cgroups` says that it is included. */
+	__u64 cgroup_met;
+	__u64 cgroup_met_of; /* control.cgroups_emptied then */
 };
 
 /* Value of `control`, one entry, shared with the daemon by mmap. */
@@ -274,6 +277,7 @@ struct lineage_control {
 	/* Until then other programs were attached as well, and their ring tells; 0: there were
 	 * none. */
 	__u64 alone_boot_ns;
+	__u64 cgroups_emptied; /* how often `cgroups` has been: what was met before is void */
 };
 
 #define LINEAGE_FILTER_CGROUPS	      (1u << 0) /* only what cgroup_filter includes */

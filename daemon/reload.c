@@ -147,7 +147,8 @@ static void forget_told_cgroups(struct recorder *r)
 
 	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
 		if (bpf_map_delete_elem(fd, &key) < 0)
-			return;
+			break;
+	r->probe->control->cgroups_emptied++;
 }
 
 /*

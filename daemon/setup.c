@@ -67,6 +67,7 @@ static int set_filters(struct daemon *d, struct probe *probe)
 	if (r == 0) {
 		probe->control->filter = filter_bits(d->config);
 		empty_map(probe->maps[PROBE_MAP_CGROUPS]);
+		probe->control->cgroups_emptied++;
 	}
 	return r;
 }
