@@ -301,7 +301,7 @@ static __always_inline int failure_record(const struct failure_plan *plan, const
 	r->args_offset = room;
 	r->pad = 0;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	bpf_ringbuf_submit(r, wake_flags(0));
+	bpf_ringbuf_submit(r, wake_flags(plan->header.seq, 0));
 	return 0;
 }
 
@@ -318,7 +318,8 @@ static __noinline int failure_send(struct failure_plan *plan, __u64 task)
 		count(&c->filtered);
 		return 0;
 	}
-	header_fill(&plan->header, LINEAGE_EXEC_FAILURE, take_seq(c), bpf_ktime_get_boot_ns());
+	header_fill(&plan->header, LINEAGE_EXEC_FAILURE, take_seq_shared(c),
+		    bpf_ktime_get_boot_ns());
 	leader = FIELD(struct task_struct, task, group_leader);
 	plan->header.process.pid = bpf_get_current_pid_tgid() >> 32;
 	plan->header.process.start_boot_ns = FIELD(struct task_struct, leader, start_boottime);

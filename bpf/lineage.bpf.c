@@ -21,8 +21,8 @@
 	((type *)((void *)(ptr)-bpf_core_field_offset(type, member)))
 #endif
 
-#include "maps.bpf.h"
 #include "compat.bpf.h"
+#include "maps.bpf.h"
 #include "task.bpf.h"
 #include "path.bpf.h"
 #include "cgroup.bpf.h"
@@ -88,7 +88,7 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 		p->fork_seq = f.header.seq;
 		p->fork_cpu = f.header.cpu;
 	}
-	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags(sizeof(f))) < 0)
+	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags(f.header.seq, sizeof(f))) < 0)
 		lost(c, LINEAGE_FORK);
 	return 0;
 }
@@ -295,7 +295,7 @@ static __noinline int exec_record(struct linux_binprm *bprm, struct task_struct 
 		cache_show_args(p, r->data + paths);
 	}
 	r->header.length = sizeof(*r) + paths + n;
-	bpf_ringbuf_submit(r, wake_flags(0));
+	bpf_ringbuf_submit(r, wake_flags(plan->seq, 0));
 	return 0;
 }
 
@@ -494,7 +494,7 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 	task_comm(e.comm, task->group_leader);
 	if (p)
 		cache_exit(p, &e);
-	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(sizeof(e))) < 0)
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(e.header.seq, sizeof(e))) < 0)
 		lost(c, LINEAGE_EXIT);
 	return 0;
 }

@@ -87,14 +87,23 @@ static __always_inline void count(__u64 *counter)
 	__sync_fetch_and_add(counter, 1);
 }
 
-/* Before 5.12 atomics give nothing back, but programs are not preempted either. */
-static __always_inline __u64 take_seq(struct lineage_counters *c)
+/*
+ * Of a program that may be preempted by others that count here. Before 5.12 atomics give nothing
+ * back, but programs are not preempted either.
+ */
+static __always_inline __u64 take_seq_shared(struct lineage_counters *c)
 {
 #if LINEAGE_V3
 	return __sync_fetch_and_add(&c->next_seq, 1);
 #else
 	return c->next_seq++;
 #endif
+}
+
+/* Of a tracepoint's, which others do not come between: at a quarter of the price. */
+static __always_inline __u64 take_seq(struct lineage_counters *c)
+{
+	return LINEAGE_PREEMPTED ? take_seq_shared(c) : c->next_seq++;
 }
 
 #endif

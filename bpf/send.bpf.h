@@ -9,14 +9,17 @@
 /*
  * The reader sleeps until it is woken or its interval is over, and says so in need_wake. Waking is
  * the dearest thing that could be done here (an interrupt to another CPU), so at most once per
- * sleep. `more` bytes are not in the ring yet.
+ * sleep. Unless it waits for any, how much is in the ring is looked at with every 16th event of a
+ * CPU, which is some kilobytes late. `more` bytes are not in the ring yet.
  */
-static __always_inline __u64 wake_flags(__u64 more)
+static __always_inline __u64 wake_flags(__u64 seq, __u64 more)
 {
 	struct lineage_control *ctl = control_get();
 
-	if (!ctl || !ctl->need_wake ||
-	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + more < ctl->wake_bytes)
+	if (!ctl || !ctl->need_wake)
+		return BPF_RB_NO_WAKEUP;
+	if (ctl->wake_bytes > 1 &&
+	    (seq % 16 || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + more < ctl->wake_bytes))
 		return BPF_RB_NO_WAKEUP;
 	ctl->need_wake = 0;
 	return BPF_RB_FORCE_WAKEUP;
