@@ -535,13 +535,13 @@ int spare_exit(unsigned long long *ctx)
 SEC("iter/task")
 int lineage_snapshot(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task;
+	struct task_struct *given = ctx->task, *task = UNTRUSTED(struct task_struct, given);
 	struct task_struct___exec_id *versioned = (void *)task;
 	struct lineage_control *ctl = control_get();
 	struct lineage_snapshot s = {};
 
 	/* A zombie has ended: it has no more to tell, and nothing would tell of its end. */
-	if (!task || !ctl || task->pid != task->tgid || task->signal->live.counter == 0)
+	if (!given || !ctl || task->pid != task->tgid || task->signal->live.counter == 0)
 		return 0;
 	task_key(&s.header.process, task);
 	s.header.kind = LINEAGE_SNAPSHOT;
