@@ -356,27 +356,22 @@ int BPF_PROG(failed_any, struct pt_regs *regs, long result)
 /*
  * Whether this program is to tell of a call that returns. A spare program does where the main one
  * was left out, and finds that out for calls that succeed as well: the kernel counts those among
- * what it left out. Should two threads share a mark, nothing is said to have been made good.
+ * what it left out.
  */
 static __always_inline bool is_mine(bool spare)
 {
 	struct lineage_counters *c = counters_get();
-	__u32 thread = bpf_get_current_pid_tgid(), at = thread % EXEC_MARKS;
-	__u32 *mark = bpf_map_lookup_elem(&exec_marks, &at);
+	__u32 thread = bpf_get_current_pid_tgid(), one = 1;
 
-	if (!mark || !c)
-		return !spare;
 	if (!spare) {
-		*mark = thread;
+		bpf_map_update_elem(&exec_marks, &thread, &one, BPF_ANY);
 		return true;
 	}
-	if (*mark == 0) {
+	if (bpf_map_delete_elem(&exec_marks, &thread) == 0)
+		return false;
+	if (c)
 		count(&c->failures_by_spare);
-		return true;
-	}
-	if (*mark == thread)
-		*mark = 0;
-	return false;
+	return true;
 }
 
 #define FAILURE_PROGRAM(program, spare, function, call_of, compat)     \

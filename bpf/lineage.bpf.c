@@ -76,9 +76,9 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 	f.exec_id = versioned->self_exec_id;
 	p = cache_fork(&f, child, ctl->filter);
 	if (spare) {
+		count(p ? &c->sent_by_spare : &c->spare_unsure);
 		if (!p)
 			return 0;
-		count(&c->sent_by_spare);
 	}
 	header_fill(&f.header, LINEAGE_FORK, take_seq(c), f.header.process.start_boot_ns);
 	f.header.length = sizeof(f);
@@ -295,7 +295,7 @@ static __noinline int exec_record(struct linux_binprm *bprm, struct task_struct 
 		cache_show_args(p, r->data + paths);
 	}
 	r->header.length = sizeof(*r) + paths + n;
-	bpf_ringbuf_submit(r, wake_flags(plan->seq, 0));
+	bpf_ringbuf_submit(r, wake_flags(paths == PATHS_LARGE ? 0 : plan->seq, 0));
 	return 0;
 }
 
@@ -365,6 +365,8 @@ static __always_inline int exec_event(struct task_struct *task, struct linux_bin
 
 		if (!p)
 			p = cache_note(&plan.key, task);
+		if (!p)
+			count(&c->spare_unsure);
 		if (!p ||
 		    (is_recorded(p, LINEAGE_EXEC) && p->exec_id == (__u32)versioned->self_exec_id))
 			return 0;
@@ -476,6 +478,8 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 		return 0;
 	p = bpf_map_lookup_elem(&process_cache, &e.header.process);
 	if (spare) {
+		if (!p && task_included(task, ctl, c))
+			count(&c->spare_unsure);
 		if (!p || is_recorded(p, LINEAGE_EXIT))
 			return 0;
 		count(&c->sent_by_spare);

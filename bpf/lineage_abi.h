@@ -258,6 +258,8 @@ struct lineage_counters {
 	__u64 sent_by_spare;	 /* events that only a spare program saw */
 	__u64 failures_by_spare; /* the same of calls of execve and execveat, whatever came of them
 				  */
+	__u64 spare_unsure; /* events of which a spare program could not tell: no room in the cache
+			     */
 	/* No counts: the cgroup2 of the last process, if `cgroups` says that it is included. */
 	__u64 cgroup_met;
 	__u64 cgroup_met_of; /* control.cgroups_emptied then */

@@ -56,13 +56,14 @@ struct {
 	__type(value, __u32);
 } exit_claims SEC(".maps");
 
-#define EXEC_MARKS 4096
-
-/* By which a spare program knows that the main one has seen this thread's call: see failure.bpf.h.
- * The only map that is not pinned: it is of no use to anybody but them. */
+/*
+ * Threads whose call of execve or execveat the main program has seen, and its spare one not yet:
+ * see failure.bpf.h. Those that the spare one missed are pushed out some day. The only map that is
+ * not pinned: it is of no use to anybody but them.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, EXEC_MARKS);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
 	__type(key, __u32);
 	__type(value, __u32);
 } exec_marks SEC(".maps");
@@ -89,7 +90,7 @@ static __always_inline void count(__u64 *counter)
 
 /*
  * Of a program that may be preempted by others that count here. Before 5.12 atomics give nothing
- * back, but programs are not preempted either.
+ * back, but programs are not preempted either; of 5.12 to 6.1, which take v2 too, see README.md.
  */
 static __always_inline __u64 take_seq_shared(struct lineage_counters *c)
 {

@@ -10,7 +10,7 @@
  * The reader sleeps until it is woken or its interval is over, and says so in need_wake. Waking is
  * the dearest thing that could be done here (an interrupt to another CPU), so at most once per
  * sleep. Unless it waits for any, how much is in the ring is looked at with every 16th event of a
- * CPU, which is some kilobytes late. `more` bytes are not in the ring yet.
+ * CPU, and with the largest records: some kilobytes late. `more` bytes are not in the ring yet.
  */
 static __always_inline __u64 wake_flags(__u64 seq, __u64 more)
 {

@@ -21,6 +21,15 @@ static uint64_t count_pair(struct misses *m, const struct probe_misses *now, enu
 	if (now->of[pair].has_spare)
 		lost = least(lost, now->of[pair].spare - m->seen.of[pair].spare);
 	m->unpaired[pair] = unsent > (int64_t)lost ? (uint64_t)unsent - lost : 0;
+	m->seen.of[pair].unsent = now->of[pair].unsent;
+	/*
+	 * Nothing but losses stays unsent of failed execs, and what made the spare program silent
+	 * may be a mark that it left long ago, when it was left out itself.
+	 */
+	if (pair == PROBE_PAIR_FAILURES)
+		m->seen.of[pair].spare += lost;
+	else
+		m->seen.of[pair].spare = now->of[pair].spare;
 	return lost;
 }
 
@@ -30,7 +39,6 @@ uint64_t misses_count(struct misses *m, const struct probe_misses *now)
 
 	for (int pair = 0; pair < PROBE_PAIRS; pair++)
 		lost += count_pair(m, now, pair);
-	m->seen = *now;
 	m->lost += lost;
 	return lost;
 }

@@ -37,7 +37,8 @@ static int missed_by(const struct probe *probe, int first_link, int last_link, u
 	return 0;
 }
 
-static int made_good(const struct probe *probe, uint64_t ret_runs[PROBE_PAIRS])
+static int made_good(const struct probe *probe, uint64_t ret_runs[PROBE_PAIRS],
+		     uint64_t *ret_unsure)
 {
 	CLEANUP_FREE struct lineage_counters *counters =
 		calloc((size_t)probe->cpus, sizeof(*counters));
@@ -46,6 +47,7 @@ static int made_good(const struct probe *probe, uint64_t ret_runs[PROBE_PAIRS])
 	for (int i = 0; r == 0 && i < probe->cpus; i++) {
 		ret_runs[PROBE_PAIR_LIVES] += counters[i].sent_by_spare;
 		ret_runs[PROBE_PAIR_FAILURES] += counters[i].failures_by_spare;
+		*ret_unsure += counters[i].spare_unsure;
 	}
 	return r;
 }
@@ -68,8 +70,8 @@ static const struct {
 int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
 {
 	struct probe_misses m = {0};
-	uint64_t good[PROBE_PAIRS] = {0};
-	int r = made_good(probe, good);
+	uint64_t good[PROBE_PAIRS] = {0}, unsure = 0;
+	int r = made_good(probe, good, &unsure);
 
 	for (int i = 0; r == 0 && i < PROBE_PAIRS; i++) {
 		m.of[i].has_spare = probe->programs[pair_links[i].first_spare] >= 0;
@@ -80,6 +82,8 @@ int probe_misses(const struct probe *probe, struct probe_misses *ret_misses)
 				      &m.of[i].unsent);
 		m.of[i].unsent -= good[i];
 	}
+	/* As good as left out. */
+	m.of[PROBE_PAIR_LIVES].spare += unsure;
 	if (r == 0)
 		*ret_misses = m;
 	return r;

@@ -53,7 +53,8 @@ START_TEST(test_a_look_between_two_programs)
 }
 END_TEST
 
-/* Programs of one kind do not stand in for those of another. */
+/* Programs of one kind do not stand in for those of another. Of failed execs nothing but losses is
+ * unsent, so the spare programs may have been left out long before. */
 START_TEST(test_each_pair_by_itself)
 {
 	struct misses m = {0};
@@ -61,9 +62,9 @@ START_TEST(test_each_pair_by_itself)
 	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0, true}, {0, 4, true}}}),
 			  0);
 	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{3, 0, true}, {2, 5, true}}}),
-			  1);
-	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{4, 2, true}, {2, 6, true}}}),
 			  2);
+	ck_assert_uint_eq(misses_count(&m, &(struct probe_misses){{{4, 2, true}, {2, 6, true}}}),
+			  1);
 }
 END_TEST
 
