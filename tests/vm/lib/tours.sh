@@ -19,7 +19,7 @@ tours_lines()
 	fi
 	for scenario; do
 		tours_header "$vm/scenario/$scenario.sh" vm-boot "" |
-			awk -v s="$scenario" '{ printf "%s|2|%s|%s.%d\n", s, $0, s, NR }'
+			awk -v s="$scenario" '{ printf "%s|1|%s|%s.%d\n", s, $0, s, NR }'
 	done
 }
 
