@@ -19,7 +19,7 @@ report_list()
 		printf '  %-14s %s\n' "$(basename "$file" .sh)" "$(sed -n '3s/^# //p' "$file")"
 	done
 	echo "Guests of a whole run, boot after boot:"
-	tours_lines "$2" | while IFS='|' read -r name _ arguments parts; do
+	tours_lines "$2" | while IFS='|' read -r name arguments parts; do
 		printf '  %-14s %s%s\n' "$name" "$parts" "${arguments:+, with $arguments}"
 	done
 }
