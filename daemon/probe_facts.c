@@ -42,6 +42,11 @@ static int find_subsys(const struct btf *btf, const char *controller)
 	return -1;
 }
 
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
 /*
  * The v3 object needs bpf_loop (5.17) and bpf_rdonly_cast (6.2). Where a kernel lacks the latter,
  * libbpf would look for it in the types of every module, which takes CAP_SYS_ADMIN: hence not as a
@@ -49,14 +54,13 @@ static int find_subsys(const struct btf *btf, const char *controller)
  */
 static bool has_casts(const struct btf *btf)
 {
-	return btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	return has_function(btf, "bpf_rdonly_cast");
 }
 
 /* 6.10 and 6.14, so that no kernel that is known lacks them where programs may be preempted. */
 static bool has_preempt_calls(const struct btf *btf)
 {
-	return btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
-	       btf__find_by_name_kind(btf, "bpf_local_irq_save", BTF_KIND_FUNC) > 0;
+	return has_function(btf, "bpf_preempt_disable") && has_function(btf, "bpf_local_irq_save");
 }
 
 static bool is_confidential(void)
