@@ -14,12 +14,12 @@
 #define LINEAGE_COMPAT_BPF_H
 
 /*
- * LINEAGE_V3 is 1 in the object for kernels with bpf_loop and bpf_rdonly_cast (6.2), and so with
- * atomics that fetch: a walk is verified there as one step and not as all that it may take. It is
- * 0 in the object for older ones, which has bounded loops instead. LINEAGE_PREEMPTED is 1 in the
- * one for kernels whose tracepoints leave preemption on (since 6.19), if they preempt themselves.
- * It is an object of its own because libbpf finds out that a kernel lacks a kfunc only with
- * CAP_SYS_ADMIN.
+ * LINEAGE_V3 is 1 in the objects for kernels with bpf_loop (5.17), and so with atomics that fetch:
+ * a walk is verified there as one step and not as all that it may take. It is 0 in the object for
+ * older ones, which has bounded loops instead. LINEAGE_CAST is 1 in those for kernels with
+ * bpf_rdonly_cast (6.2). LINEAGE_PREEMPTED is 1 in the one for kernels whose tracepoints leave
+ * preemption on (since 6.19), if they preempt themselves. These are objects of their own because
+ * libbpf finds out that a kernel lacks a kfunc only with CAP_SYS_ADMIN.
  */
 
 /* Set by the loader: bpf_probe_read_kernel may be used (lockdown is not confidentiality). */
@@ -77,9 +77,9 @@ static __always_inline void go_end(void)
 #define IN_ONE_GO(body) (body)
 #endif
 
-#if LINEAGE_V3
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-#define HAVE_CAST     (bpf_rdonly_cast != 0)
+#if LINEAGE_CAST
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+#define HAVE_CAST     true
 #define CAST(type, p) ((type *)bpf_rdonly_cast((p), bpf_core_type_id_kernel(type)))
 #else
 #define HAVE_CAST     false

@@ -90,7 +90,7 @@ static __always_inline void count(__u64 *counter)
 
 /*
  * Of a program that may be preempted by others that count here. Before 5.12 atomics give nothing
- * back, but programs are not preempted either; of 5.12 to 6.1, which take v2 too, see README.md.
+ * back, but programs are not preempted either; of 5.12 to 5.16, which take v2 too, see README.md.
  */
 static __always_inline __u64 take_seq_shared(struct lineage_counters *c)
 {

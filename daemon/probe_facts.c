@@ -23,17 +23,13 @@ static bool has_group_dead(const struct btf *btf)
 	return t && btf_is_func_proto(t) && btf_vlen(t) == 3;
 }
 
-/* /proc/cgroups calls blkio what the enum calls io. */
-static int find_subsys(const struct btf *btf, const char *controller)
+/* Of an enum of the kernel's; -1: it has no such name. */
+static int find_value(const struct btf *btf, const char *of, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM);
+	int id = btf__find_by_name_kind(btf, of, BTF_KIND_ENUM);
 	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	char name[64];
 
-	if (!t || !controller)
-		return -1;
-	snprintf(name, sizeof(name), "%s_cgrp_id", strcmp(controller, "blkio") ? controller : "io");
-	for (int i = 0; i < btf_vlen(t); i++) {
+	for (int i = 0; t && i < btf_vlen(t); i++) {
 		const struct btf_enum *e = btf_enum(t) + i;
 
 		if (strcmp(btf__name_by_offset(btf, e->name_off), name) == 0)
@@ -42,15 +38,25 @@ static int find_subsys(const struct btf *btf, const char *controller)
 	return -1;
 }
 
+/* /proc/cgroups calls blkio what the enum calls io. */
+static int find_subsys(const struct btf *btf, const char *controller)
+{
+	char name[64];
+
+	if (!controller)
+		return -1;
+	snprintf(name, sizeof(name), "%s_cgrp_id", strcmp(controller, "blkio") ? controller : "io");
+	return find_value(btf, "cgroup_subsys_id", name);
+}
+
 static bool has_function(const struct btf *btf, const char *name)
 {
 	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
 /*
- * The v3 object needs bpf_loop (5.17) and bpf_rdonly_cast (6.2). Where a kernel lacks the latter,
- * libbpf would look for it in the types of every module, which takes CAP_SYS_ADMIN: hence not as a
- * weak symbol.
+ * 6.2, and so with bpf_loop. Where a kernel lacks it, libbpf would look for it in the types of
+ * every module, which takes CAP_SYS_ADMIN: hence not as a weak symbol.
  */
 static bool has_casts(const struct btf *btf)
 {
@@ -136,6 +142,7 @@ int probe_facts_learn(struct probe_facts *facts, const struct probe_options *opt
 	if (!btf || libbpf_get_error(btf))
 		return -ENOENT;
 	uname(&node);
+	facts->loops = find_value(btf, "bpf_func_id", "BPF_FUNC_loop") >= 0;
 	facts->casts = has_casts(btf);
 	facts->group_dead = has_group_dead(btf);
 	facts->may_probe_kernel = !is_confidential();

@@ -17,7 +17,8 @@
 #endif
 
 struct probe_facts {
-	bool casts;	       /* the v3 object loads */
+	bool loops;	       /* bpf_loop is there: the v3_probe object loads */
+	bool casts;	       /* so is bpf_rdonly_cast: the v3 object loads */
 	bool group_dead;       /* sched_process_exit says itself whether the process ends */
 	bool may_probe_kernel; /* lockdown is not confidentiality */
 	bool preempts; /* programs may be preempted, and the next runs be left out: v3_preempted */

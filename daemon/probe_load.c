@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading the BPF programs: which of the two objects this kernel takes, what the programs are told
+ * Loading the BPF programs: which of the objects this kernel takes, what the programs are told
  * of it, and what a failure means in plain words. What is done with the loaded programs is
  * probe.c's.
  */
@@ -81,14 +81,21 @@ static void explain_load(struct probe_problem *problem, int error)
 	}
 }
 
-#define SET_FACTS(skel, facts, options)                                            \
-	do {                                                                       \
-		(skel)->rodata->has_group_dead = (facts)->group_dead;              \
-		(skel)->rodata->may_probe_kernel = (facts)->may_probe_kernel;      \
-		(skel)->rodata->v1_subsys = (facts)->v1_subsys;                    \
-		(skel)->rodata->args_max = (options)->args_max;                    \
-		(skel)->rodata->page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024; \
-	} while (0)
+/* Each skeleton is a type of its own. */
+#define OPEN(o, variant, opts, facts, options)                                            \
+	({                                                                                \
+		struct lineage_##variant *skel_ = lineage_##variant##__open_opts(opts);   \
+                                                                                          \
+		(o)->variant = skel_;                                                     \
+		if (skel_) {                                                              \
+			skel_->rodata->has_group_dead = (facts)->group_dead;              \
+			skel_->rodata->may_probe_kernel = (facts)->may_probe_kernel;      \
+			skel_->rodata->v1_subsys = (facts)->v1_subsys;                    \
+			skel_->rodata->args_max = (options)->args_max;                    \
+			skel_->rodata->page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024; \
+		}                                                                         \
+		skel_ ? skel_->obj : NULL;                                                \
+	})
 
 static int open_skeleton(struct probe_opened *o, const struct probe_facts *facts,
 			 const struct probe_options *options)
@@ -96,31 +103,21 @@ static int open_skeleton(struct probe_opened *o, const struct probe_facts *facts
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = options->btf_path);
 
 	*o = (struct probe_opened){0};
-	if (facts->casts && facts->preempts) {
-		o->v3_preempted = lineage_v3_preempted__open_opts(&opts);
-		if (!o->v3_preempted)
-			return -errno;
-		SET_FACTS(o->v3_preempted, facts, options);
-		o->object = o->v3_preempted->obj;
-	} else if (facts->casts) {
-		o->v3 = lineage_v3__open_opts(&opts);
-		if (!o->v3)
-			return -errno;
-		SET_FACTS(o->v3, facts, options);
-		o->object = o->v3->obj;
-	} else {
-		o->v2 = lineage_v2__open_opts(&opts);
-		if (!o->v2)
-			return -errno;
-		SET_FACTS(o->v2, facts, options);
-		o->object = o->v2->obj;
-	}
-	return 0;
+	if (facts->casts && facts->preempts)
+		o->object = OPEN(o, v3_preempted, &opts, facts, options);
+	else if (facts->casts)
+		o->object = OPEN(o, v3, &opts, facts, options);
+	else if (facts->loops)
+		o->object = OPEN(o, v3_probe, &opts, facts, options);
+	else
+		o->object = OPEN(o, v2, &opts, facts, options);
+	return o->object ? 0 : -errno;
 }
 
 void probe_unload(struct probe_opened *o)
 {
 	lineage_v2__destroy(o->v2);
+	lineage_v3_probe__destroy(o->v3_probe);
 	lineage_v3__destroy(o->v3);
 	lineage_v3_preempted__destroy(o->v3_preempted);
 }
@@ -290,6 +287,7 @@ uint64_t probe_objects_hash(uint64_t seed)
 	const void *(*const elf_bytes[])(size_t *) = {
 		lineage_v3__elf_bytes,
 		lineage_v2__elf_bytes,
+		lineage_v3_probe__elf_bytes,
 		lineage_v3_preempted__elf_bytes,
 	};
 

@@ -9,11 +9,13 @@
 #include "lineage_v2.skel.h"
 #include "lineage_v3.skel.h"
 #include "lineage_v3_preempted.skel.h"
+#include "lineage_v3_probe.skel.h"
 
 /* One of the skeletons, opened and told the facts. */
 struct probe_opened {
 	struct bpf_object *object;
 	struct lineage_v2 *v2;
+	struct lineage_v3_probe *v3_probe;
 	struct lineage_v3 *v3;
 	struct lineage_v3_preempted *v3_preempted;
 	enum probe_failures failures; /* how they are found here */

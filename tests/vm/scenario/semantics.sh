@@ -8,7 +8,7 @@ boot_1()
 {
 	local word name rest
 	cd "$VM/live" || return 1
-	export LIVE_READY_TIMEOUT=$((60 * VM_SLOW))
+	export LIVE_READY_TIMEOUT=$((120 * VM_SLOW))
 	export LINEAGED=$VM/live/bin/lineaged LINEAGE_QUERY=$VM/live/bin/lineage-query LIVE_HELPERS=$VM/live/bin/helpers
 	# Loading the programs takes seconds under emulation, so most tests share one recording. The rest of the live
 	# tests is about the daemon, which other scenarios restart, kill and cut off here.
