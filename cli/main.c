@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -229,6 +232,31 @@ static int64_t now(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+#define MIB		((size_t)1024 * 1024)
+#define HUGE_PAGE_BYTES (2 * MIB)
+#define HEAP_BYTES	(64 * MIB)
+
+/*
+ * An answer is built up and then dropped as a whole: giving pages back meanwhile costs. So does
+ * being given thousands of them, one by one: a large answer gets huge pages from its second MiB or
+ * so on. Addresses only, until they are used.
+ */
+static void prepare_heap(void)
+{
+	uintptr_t first;
+	void *heap;
+
+	mallopt(M_MMAP_THRESHOLD, 2 * HEAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 2 * HEAP_BYTES);
+	mallopt(M_TOP_PAD, MIB);
+	heap = malloc(HEAP_BYTES);
+	if (!heap)
+		return;
+	first = ((uintptr_t)heap / HUGE_PAGE_BYTES + 2) * HUGE_PAGE_BYTES;
+	madvise((void *)first, (uintptr_t)heap + HEAP_BYTES - first, MADV_HUGEPAGE);
+	free(heap);
+}
+
 int main(int argc, char **argv)
 {
 	struct session session = {.out = stdout, .now_unix_ns = now()};
@@ -238,9 +266,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-	/* An answer is built up and then dropped as a whole: giving pages back meanwhile costs. */
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
-	mallopt(M_TOP_PAD, 1024 * 1024);
+	prepare_heap();
 	if (argc < 2)
 		return help_all(stderr), EXIT_USAGE;
 	if (strcmp(argv[1], "--version") == 0)

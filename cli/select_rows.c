@@ -36,8 +36,8 @@ struct rows_of {
 };
 
 struct select_rows {
-	struct rows_of item[FLAGS_LIST_MAX];
 	unsigned int count;
+	struct rows_of item[]; /* one per database */
 };
 
 static struct zone_bits *zone_of(struct rows_of *o, int64_t id)
@@ -263,7 +263,7 @@ int selection_push(struct selection *s)
 
 	if (!s->any)
 		return 0;
-	s->rows = calloc(1, sizeof(*s->rows));
+	s->rows = calloc(1, sizeof(*s->rows) + session->db_count * sizeof(s->rows->item[0]));
 	if (!s->rows)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < session->db_count; i++) {
