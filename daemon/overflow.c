@@ -371,6 +371,10 @@ void overflow_move(struct overflow *o)
 	while (more) {
 		pthread_mutex_lock(&o->lock);
 		more = move_some(o);
+		if (!more) {
+			ring_unmap(&o->in);
+			ring_unmap(&o->out);
+		}
 		pthread_mutex_unlock(&o->lock);
 	}
 }
@@ -394,6 +398,9 @@ int overflow_read(struct overflow *o, uint64_t position, char *to, size_t size, 
 		memcpy(to + (*ret_end - position), o->read.data + (*ret_end - o->read.start), n);
 		*ret_end += n;
 	}
+	/* Its pages count as memory of this process, and that was all. */
+	if (*ret_end == ring_consumed(o->ring))
+		ring_unmap(&o->read);
 	return r;
 }
 

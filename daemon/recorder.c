@@ -22,6 +22,8 @@
 /* Memory is given back to the system when so many processes were held and three of four have gone.
  */
 #define TRIM_AFTER 2048
+/* And when so many records have been stored and no more are there. */
+#define REST_AFTER (64 * 1024)
 
 static int open_ring(struct recorder *r)
 {
@@ -304,6 +306,16 @@ void recorder_free_cache(struct recorder *r)
 	}
 }
 
+/* There is nothing to do: what the work before has left in memory may go. */
+static void rest(struct recorder *r)
+{
+	if (r->counters.committed - r->rested < REST_AFTER)
+		return;
+	r->rested = r->counters.committed;
+	store_rest(&r->store);
+	malloc_trim(0);
+}
+
 int recorder_batch(struct recorder *r)
 {
 	uint64_t began = clock_boot_ns();
@@ -313,6 +325,7 @@ int recorder_batch(struct recorder *r)
 	if (!r->stale && ring_produced(&r->ring) == r->ring.cursor && !r->book.changed &&
 	    !r->ledger.changed) {
 		r->read_boot_ns = began;
+		rest(r);
 		return 0;
 	}
 	result = begin(r);

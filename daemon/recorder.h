@@ -92,6 +92,7 @@ struct recorder {
 	uint64_t ends_lost; /* events that may have been ends, as of the last look for these */
 	uint64_t ends_boot_ns;
 	size_t most_held;	/* processes, since memory was last given back */
+	uint64_t rested;	/* records committed when there was last nothing to do */
 	uint64_t alive_boot_ns; /* when a sign of life was last written */
 	uint64_t read_boot_ns;	/* all that happened before has been read: what that sign says */
 };

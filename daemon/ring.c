@@ -11,7 +11,7 @@
 #include "daemon/overflow.h"
 
 /* Large against what is read at once, small against the memory of the rest of this process. */
-#define WINDOW_BYTES (512u << 10)
+#define WINDOW_BYTES (256u << 10)
 
 static size_t padded(uint32_t length)
 {

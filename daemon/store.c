@@ -130,6 +130,11 @@ int store_open(struct store *store, const char *path)
 	return r;
 }
 
+void store_rest(struct store *store)
+{
+	sqlite3_db_release_memory(store->db);
+}
+
 void store_close(struct store *store)
 {
 	if (!store->db)

@@ -109,6 +109,8 @@ struct store_run {
 /* Opens or creates the database, finds or makes the row of this boot. */
 int store_open(struct store *store, const char *path);
 void store_close(struct store *store);
+/* Between transactions: pages that the next ones will read again need not be kept. */
+void store_rest(struct store *store);
 const char *store_error(const struct store *store);
 /* The file that is open is not the one that is at its path any more: removed or replaced. */
 bool store_has_moved(struct store *store);
