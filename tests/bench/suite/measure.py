@@ -127,8 +127,7 @@ def storm(machine, figures):
                                  stdout=subprocess.PIPE, text=True)
         before = recorder.cpu_ns()
         made = machine.churn("vfork", os.cpu_count(), seconds)
-        # The rest of the ring belongs to the cost.
-        time.sleep(1)
+        recorder.settle()
         used = recorder.cpu_ns() - before
         watch.send_signal(signal.SIGTERM)
         ring = json.loads(watch.communicate()[0])
@@ -170,7 +169,7 @@ def exec_storm(machine, figures):
         machine.churn("spawn", os.cpu_count(), 0.3 if machine.quick else 1)
         before = recorder.cpu_ns()
         made = machine.churn("spawn", os.cpu_count(), 1 if machine.quick else 5)
-        time.sleep(1)
+        recorder.settle()
         figures["exec_storm.cpu_us"] = (recorder.cpu_ns() - before) / 1000 / (3 * made["made"])
     recorder.forget()
 

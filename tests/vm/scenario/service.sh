@@ -18,6 +18,8 @@ boot_1()
 	pins
 	quiet_journal
 	stops
+	package_tests
+	quickstart
 }
 
 chain()
@@ -71,11 +73,14 @@ confinement()
 	note "systemd-analyze security: $score"
 	at_most security-score "$(tr -d . <<<"${score:-9.9}")" 15
 	equal no-network "$(nsenter -t "$pid" -n ip -o link | awk '{ print $2 }' | tr '\n' ' ')" "lo: "
-	# Directories that it could write to, in its own view of the file system: its three, and what is private
+	# What it could write to, in its own view of the file system: its three directories, and what is private
 	# to it. Below /sys/fs/bpf only a capability leads, which find is not given here.
 	equal write-paths "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
 		find / -path /proc -prune -o -type d -writable -print 2>/dev/null | sort | tr '\n' ' ')" \
 		"/dev/mqueue /run/lineaged /tmp /var/lib/lineaged /var/tmp "
+	equal write-files "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
+		find / \( -path /proc -o -path /run/lineaged -o -path /var/lib/lineaged \) -prune -o \
+		\( -type f -o -type b \) -writable -print 2>/dev/null | sort | tr '\n' ' ')" ""
 	equal modes "$(stat -c '%a %U:%G' /var/lib/lineaged "$LINEAGE_DB" /run/lineaged | tr '\n' ' ')" \
 		"2750 lineaged:lineaged 640 lineaged:lineaged 750 lineaged:lineaged "
 }
@@ -123,4 +128,28 @@ stops()
 		ORDER BY started_unix_ns)')" "stopped, handed over, running"
 	lineage-query window --since -1h --strict >/dev/null
 	equal answer-says-incomplete $? 4
+}
+
+# What Debian would run of the package, and its own words for each part.
+package_tests()
+{
+	local word name
+	sh "$VM/package/packaging/debian/tests/service" >/var/lib/vm/package-tests 2>&1
+	equal package-tests-end-well $? 0
+	while read -r word name; do
+		name=${name%% (*}
+		case $word in
+		ok) ok "package/${name// /-}" ;;
+		FAIL) not_ok "package/${name// /-}" "$(tail -n 5 /var/lib/vm/package-tests)" ;;
+		esac
+	done </var/lib/vm/package-tests
+}
+
+# Where the package is installed its service records the chain, and nothing is built.
+quickstart()
+{
+	check quickstart-ends-well sh -c "$VM/package/packaging/quickstart >/var/lib/vm/quickstart 2>&1"
+	equal quickstart-shows-the-chain "$(grep -oE 'update.sh|base64 -d|kworker 0.3' /var/lib/vm/quickstart |
+		sort -u | tr '\n' ' ')" "base64 -d kworker 0.3 update.sh "
+	check quickstart-leaves-the-service systemctl is-active lineaged
 }
