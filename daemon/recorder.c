@@ -312,6 +312,7 @@ static void rest(struct recorder *r)
 	if (r->counters.committed - r->rested < REST_AFTER)
 		return;
 	r->rested = r->counters.committed;
+	ring_unmap(&r->ring.window);
 	store_rest(&r->store);
 	malloc_trim(0);
 }

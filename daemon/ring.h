@@ -64,9 +64,11 @@ int ring_next(struct ring *ring, const void **ret_record, size_t *ret_length);
 /* Everything before position may be overwritten. Never moves backwards. */
 void ring_release(struct ring *ring, uint64_t position);
 
+/* What is read next maps it again. */
+void ring_unmap(struct ring_window *window);
+
 /* For overflow.c, also beside a reader. */
 
-void ring_unmap(struct ring_window *window);
 /*
  * Maps what lies between from and from + most, and finds the end of the complete records in it. The
  * bytes are then at *ret_data. -EBADMSG: the first header makes no sense.
