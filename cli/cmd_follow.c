@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli/arena.h"
-#include "cli/cursor.h"
+#include "cli/cursor_file.h"
 #include "cli/entity.h"
 #include "cli/escape.h"
 #include "cli/gather.h"
@@ -323,76 +323,6 @@ static int tell_events(struct follow *f)
 	return r == 0 && fflush(f->session->out) != 0 ? -errno : r;
 }
 
-/* Written beside and renamed, so that a reader never finds half of one. */
-static int keep_cursor(struct follow *f)
-{
-	const char *path = f->session->flags.cursor_file;
-	CLEANUP_FREE char *beside = NULL;
-	struct buffer text = {0};
-	FILE *file;
-	int r;
-
-	if (!path)
-		return 0;
-	r = cursor_mark(&f->cursor, f->query);
-	if (r < 0)
-		return r;
-	if (asprintf(&beside, "%s.new", path) < 0) {
-		beside = NULL;
-		return -ENOMEM;
-	}
-	file = fopen(beside, "we");
-	if (!file)
-		return fail(EXIT_USAGE, "cannot write %s: %s", beside, strerror(errno));
-	cursor_write(&f->cursor, &text);
-	fprintf(file, "%s\n", text.data ? text.data : "");
-	buffer_deinit(&text);
-	if (fclose(file) != 0 || rename(beside, path) < 0)
-		return fail(EXIT_USAGE, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
-
-static int parse_cursor(struct follow *f, const char *text)
-{
-	static const char *const why[] = {
-		[CURSOR_NO_BOOT] = "does not hold the boot that it is of, which may be another "
-				   "file's or removed by retention",
-		[CURSOR_AHEAD] = "does not have what it has passed; it is of another file or of a "
-				 "later copy, or the end was lost in a power cut",
-		[CURSOR_OTHER] = "has another process where it ended; it is of another file",
-	};
-	int r = cursor_parse(text, &f->cursor);
-
-	if (r == -EINVAL)
-		return usage("'%.100s' is no cursor", text);
-	if (r == 0)
-		r = cursor_bind(&f->cursor, f->query);
-	if (r <= CURSOR_FITS)
-		return r < 0 ? r : 1;
-	return usage("cannot go on from this cursor: %s %s. Without it follow begins now",
-		     query_path(f->query), why[r]);
-}
-
-/* 1: there is one, 0: none, or an exit status above 1. */
-static int find_cursor(struct follow *f)
-{
-	const struct flags *flags = &f->session->flags;
-	CLEANUP_FCLOSE FILE *file = NULL;
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-
-	if (flags->cursor)
-		return parse_cursor(f, flags->cursor);
-	if (!flags->cursor_file)
-		return 0;
-	file = fopen(flags->cursor_file, "re");
-	if (!file && errno == ENOENT)
-		return 0;
-	if (!file || getline(&line, &size, file) <= 0)
-		return usage("cannot read the cursor in %s", flags->cursor_file);
-	return parse_cursor(f, line);
-}
-
 /* Of all that may have an event that was not told: alive shortly before the cursor, or begun since.
  */
 static int find_unfinished(struct follow *f, struct process_list *list)
@@ -458,7 +388,7 @@ static int watch_old(struct follow *f, const struct process *p)
 static int begin(struct follow *f)
 {
 	struct process_list list = {0};
-	int found = find_cursor(f), r;
+	int found = cursor_load(f->session, f->query, &f->cursor), r;
 
 	if (found < 0 || found > 1)
 		return found;
@@ -487,7 +417,7 @@ static int look(struct follow *f)
 		r = look_for_new(f);
 	if (r == 0)
 		r = tell_events(f);
-	return r == 0 ? keep_cursor(f) : r;
+	return r == 0 ? cursor_keep(f->session, f->query, &f->cursor) : r;
 }
 
 /* What was handed out goes with the old one: between two looks there is nothing of it. */

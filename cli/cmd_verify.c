@@ -67,7 +67,7 @@ static void write_text(struct verify_output *o, const struct query *q,
 
 	escape_text(&line, query_path(q), strlen(query_path(q)), !o->session->style.utf8);
 	fprintf(o->session->out,
-		"%s: %s: %" PRId64 " processes, %" PRId64 " numbered events, %" PRId64
+		"%s: %s\n  %" PRId64 " processes, %" PRId64 " numbered events, %" PRId64
 		" lost, %" PRId64 " rebuilt, %" PRId64 " pruned\n",
 		line.data, r->problems ? "NOT SOUND" : "sound", r->processes, r->events, r->lost,
 		r->recovered, r->pruned);

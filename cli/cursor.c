@@ -92,19 +92,59 @@ static const struct boot *find_boot(const struct cursor *c, const struct query *
 	return NULL;
 }
 
-/* Sequence numbers are never taken back, whatever retention removes. */
-static int is_ahead(const struct cursor *c, struct query *q, const struct boot *boot)
+static int64_t next_seq_of(const struct cpu_position *positions, size_t count, int64_t cpu)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (positions[i].cpu == cpu)
+			return positions[i].next_seq;
+	}
+	return 0;
+}
+
+/*
+ * Sequence numbers are never taken back, whatever retention removes; but the end of a boot may be
+ * lost, if the power was, and then the next boot's rows have the numbers of those that went.
+ */
+static int go_back(struct cursor *c, struct query *q, const struct boot *boot,
+		   const struct cpu_position *there, size_t count)
+{
+	const struct boot *boots;
+	size_t boot_count = query_boots(q, &boots);
+	int64_t newest = 0, gap = 0;
+	int r;
+
+	if (boot == &boots[boot_count - 1])
+		return CURSOR_AHEAD;
+	r = query_newest_of(q, boot, &newest);
+	if (r == 0)
+		r = query_gaps_since(q, boot, &gap);
+	if (r < 0)
+		return r;
+	if (newest < c->last_id) {
+		c->last_id = newest;
+		c->last_start_ns = 0;
+	}
+	/* Those that are left were told; to tell them again is better than to leave one out. */
+	if (gap && gap <= c->last_gap)
+		c->last_gap = gap - 1;
+	for (size_t i = 0; i < c->count; i++) {
+		int64_t next = next_seq_of(there, count, c->positions[i].cpu);
+
+		if (next < c->positions[i].next_seq)
+			c->positions[i].next_seq = next;
+	}
+	return CURSOR_CUT;
+}
+
+static int fit_positions(struct cursor *c, struct query *q, const struct boot *boot)
 {
 	CLEANUP_FREE struct cpu_position *there = NULL;
 	size_t count = 0;
 	int r = query_positions(q, boot, &there, &count);
 
 	for (size_t i = 0; r == 0 && i < c->count; i++) {
-		size_t k = 0;
-
-		while (k < count && there[k].cpu != c->positions[i].cpu)
-			k++;
-		r = k == count || there[k].next_seq < c->positions[i].next_seq;
+		if (next_seq_of(there, count, c->positions[i].cpu) < c->positions[i].next_seq)
+			return go_back(c, q, boot, there, count);
 	}
 	return r;
 }
@@ -113,18 +153,18 @@ int cursor_bind(struct cursor *c, struct query *q)
 {
 	const struct boot *boot = find_boot(c, q);
 	struct process *last;
-	int r;
+	int fits, r;
 
 	if (!boot)
 		return *c->boot_id || c->count ? CURSOR_NO_BOOT : CURSOR_FITS;
 	c->boot = boot->number;
-	r = is_ahead(c, q, boot);
-	if (r != 0)
-		return r < 0 ? r : CURSOR_AHEAD;
+	fits = fit_positions(c, q, boot);
+	if (fits != CURSOR_FITS && fits != CURSOR_CUT)
+		return fits;
 	r = c->last_id && c->last_start_ns ? query_process(q, c->last_id, &last) : 1;
 	if (r < 0)
 		return r;
-	return r == 0 && last->start_boot_ns != c->last_start_ns ? CURSOR_OTHER : CURSOR_FITS;
+	return r == 0 && last->start_boot_ns != c->last_start_ns ? CURSOR_OTHER : fits;
 }
 
 int cursor_mark(struct cursor *c, struct query *q)

@@ -16,6 +16,7 @@
 /* Whether a cursor can be of this file. */
 enum cursor_fit {
 	CURSOR_FITS,
+	CURSOR_CUT, /* the end of its boot was lost, another followed: it is set back to there */
 	CURSOR_NO_BOOT, /* its boot is not in the file */
 	CURSOR_AHEAD,	/* it has passed what the file does not have yet */
 	CURSOR_OTHER,	/* its last process is another one here */

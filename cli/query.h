@@ -151,6 +151,8 @@ int query_has_new_boot(struct query *query);
 bool query_is_copy(const struct query *query);
 /* The process_id recorded last. */
 int query_newest(struct query *query, int64_t *ret_id);
+/* The same of one boot. */
+int query_newest_of(struct query *query, const struct boot *boot, int64_t *ret_id);
 /* Those recorded after this process_id. */
 int query_newer(struct query *query, int64_t process_id, struct process_list *list);
 
@@ -207,6 +209,8 @@ int query_gaps(struct query *query, const struct boot_range *range, struct gap *
 /* Those recorded after this gap_id, in that order. A gap may grow for as long as it is the last. */
 int query_newer_gaps(struct query *query, int64_t gap_id, struct gap **ret_gaps, size_t *ret_count);
 int query_newest_gap(struct query *query, int64_t *ret_id);
+/* The first gap_id of this boot and later ones; 0: there is none. */
+int query_gaps_since(struct query *query, const struct boot *boot, int64_t *ret_id);
 /* Sequence numbers below next_seq are in rows, in gaps, or removed. *ret is the caller's (free). */
 struct cpu_position {
 	int64_t cpu, next_seq;

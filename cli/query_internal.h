@@ -123,6 +123,7 @@
 	  "SELECT cause,detail,cpu,from_boot_ns,to_boot_ns,lost,recovered,gap_id,boot FROM "       \
 	  "gap_row WHERE gap_id>?1 ORDER BY gap_id")                                               \
 	X(NEWEST_GAP, "SELECT coalesce(max(gap_id),0) FROM gap_row")                               \
+	X(GAPS_SINCE, "SELECT coalesce(min(gap_id),0) FROM gap_row WHERE boot>=?1")                \
 	X(NEWEST_BOOT, "SELECT coalesce(max(boot),0) FROM boot")                                   \
 	X(RUNS,                                                                                    \
 	  "SELECT boot,version,config_hash,kernel,filter,ended,started_boot_ns,"                   \
@@ -130,6 +131,8 @@
 	X(NEWER,                                                                                   \
 	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id>?1 ORDER BY process_id")    \
 	X(NEWEST, "SELECT coalesce(max(process_id),0) FROM process_row")                           \
+	X(NEWEST_OF, "SELECT coalesce(max(process_id),0) FROM process_row WHERE boot=?1 "          \
+		     "AND process_id<((SELECT max(zone)+1 FROM zone WHERE boot=?1)<<12)")          \
 	X(SCAN_UP, "SELECT " PROCESS_COLUMNS "FROM process_row ORDER BY process_id")               \
 	X(SCAN_UP_WANTED,                                                                          \
 	  "SELECT " PROCESS_COLUMNS "FROM process_row WHERE " QUERY_WANTED " ORDER BY process_id") \

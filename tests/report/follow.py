@@ -147,6 +147,38 @@ def check_other_files(work):
     expect(f"replaced: {err}", "replaced by another file" in err)
 
 
+SECOND_BOOT = (
+    "INSERT INTO boot VALUES (2, '33333333-aaaa-4aaa-8aaa-333333333333', 'node1', 'x86_64', '6.12.0')",
+    f"INSERT INTO clock VALUES (2, 0, {time.time_ns() - 5 * SECOND})",
+    "INSERT INTO cpu_position VALUES (2, 0, 0, 1, 0, 0)",
+    "INSERT INTO zone VALUES (0, 2, 1000, 1000)")
+PROCESS_OF_IT = """INSERT INTO process_row (process_id, boot, pid, start_boot_ns, provenance, fork_cpu, fork_seq, context, image)
+    VALUES ({}, 2, {}, 1000, 7 << 6 | 7 << 3, 0, 0, 1, 1)"""
+
+
+def check_power_cut(work):
+    """What was told is gone from the end of a boot; the next one's rows have the numbers of what went."""
+    path, cursor = os.path.join(work, "cut.db"), os.path.join(work, "cut")
+    make(path)
+    before = os.path.join(work, "before.db")
+    shutil.copy(path, before)
+    write(path, *[another(n) for n in (4, 5, 6)], GAP.format(1, 80000, 80001, 5), "UPDATE cpu_position SET next_seq = 200")
+    go_on(path, cursor)
+    with open(cursor, encoding="utf-8") as file:
+        line = file.read()
+    expect(f"the cursor: {line}", ":6:" in line and ":1:0=200" in line)
+    _, err, status = go_on(before, line.strip(), seconds=30)
+    expect(f"an earlier copy: {status} {err}", status == 2 and "does not have what it has passed" in err)
+    write(before, *SECOND_BOOT, GAP.format(1, 1, 2, 5).replace("(1, 1,", "(1, 2,"), *[PROCESS_OF_IT.format(n, n) for n in (4, 5)])
+    told, err, status = go_on(before, cursor)
+    expect(f"goes on: {status} {err}", status == -15 and "a power cut took it" in err)
+    expect(f"what followed, all of it and nothing else: {told}",
+           [(e["event"], e.get("pid")) for e in told if e["event"] in ("fork", "exec", "exit")] == [("fork", 4), ("fork", 5)])
+    expect(f"a gap with the number of one that was told: {told}", [e["gap_id"] for e in told if e["event"] == "gap"] == [1])
+    told, err, _ = go_on(before, cursor)
+    expect(f"and once: {told} {err}", told == [] and "power cut" not in err)
+
+
 def check_without_log(work):
     """A copy, as follow takes it, that somebody writes to all the same; each closes the file again."""
     path = os.path.join(work, "copy.db")
@@ -170,12 +202,7 @@ def check_reboot(work):
     write(path)
     follower = begun(path, "-n", "1")
     time.sleep(1)
-    now = time.time_ns()
-    write(path, f"""INSERT INTO boot VALUES (2, '33333333-aaaa-4aaa-8aaa-333333333333', 'node1', 'x86_64', '6.12.0');
-        """, f"INSERT INTO clock VALUES (2, 0, {now - 5 * SECOND})",
-          "INSERT INTO cpu_position VALUES (2, 0, 0, 1, 0, 0)",
-          "INSERT INTO process_row (process_id, boot, pid, start_boot_ns, provenance, fork_cpu, fork_seq, context, image)"
-          " VALUES (4, 2, 7, 1000, 7 << 6 | 7 << 3, 0, 0, 1, 1)")
+    write(path, *SECOND_BOOT, PROCESS_OF_IT.format(4, 7))
     told, _ = ended(follower, 0)
     expect(f"of the new boot: {told}", told[-1]["pid"] == 7 and told[-1]["boot_id"].startswith("33333333"))
 
@@ -184,6 +211,7 @@ with tempfile.TemporaryDirectory() as directory:
     check_gaps(directory)
     check_silence(directory)
     check_other_files(directory)
+    check_power_cut(directory)
     check_without_log(directory)
     check_reboot(directory)
 print(f"follow: {checks} checks passed")
