@@ -234,20 +234,22 @@ static int64_t now(void)
 
 #define MIB		((size_t)1024 * 1024)
 #define HUGE_PAGE_BYTES (2 * MIB)
-#define HEAP_BYTES	(64 * MIB)
+/* The most that every glibc takes, and a block below it. */
+#define THRESHOLD_BYTES (32 * MIB)
+#define HEAP_BYTES	(31 * MIB)
 
 /*
  * An answer is built up and then dropped as a whole: giving pages back meanwhile costs. So does
- * being given thousands of them, one by one: a large answer gets huge pages from its second MiB or
- * so on. Addresses only, until they are used.
+ * being given thousands of them, one by one: behind its first 2 to 4 MiB a large answer gets huge
+ * pages. Addresses only, until they are used.
  */
 static void prepare_heap(void)
 {
 	uintptr_t first;
 	void *heap;
 
-	mallopt(M_MMAP_THRESHOLD, 2 * HEAP_BYTES);
-	mallopt(M_TRIM_THRESHOLD, 2 * HEAP_BYTES);
+	mallopt(M_MMAP_THRESHOLD, THRESHOLD_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 2 * THRESHOLD_BYTES);
 	mallopt(M_TOP_PAD, MIB);
 	heap = malloc(HEAP_BYTES);
 	if (!heap)

@@ -19,7 +19,7 @@
 
 /* A power of two, so that whole pages of a segment can be mapped. */
 #define PIECE_BYTES 4096
-/* Moved at once; mapped of a segment at once. */
+/* Moved at once, if a window of the ring shows so much; mapped of a segment at once. */
 #define MOVE_BYTES    (1u << 20)
 #define WINDOW_BYTES  (1u << 20)
 #define OVERFLOW_NICE (-10)

@@ -242,6 +242,12 @@ static int load_with(struct probe_opened *o, const struct probe_options *options
 	return bpf_object__load(o->object);
 }
 
+/* By the verifier or by what makes machine code of the programs, which says ENOTSUPP (524). */
+static bool is_refused(int error)
+{
+	return error == -EINVAL || error == -EACCES || error == -E2BIG || error == -524;
+}
+
 int probe_load(struct probe_opened *o, const struct probe_options *options,
 	       struct probe_problem *problem)
 {
@@ -260,8 +266,14 @@ int probe_load(struct probe_opened *o, const struct probe_options *options,
 	if (r == 0) {
 		failures = probe_facts_failures(&facts, options->failures);
 		r = load_with(o, options, &facts, failures);
+		/* Of kernels with bpf_loop only 6.1 has been tried; v2 asks for less. */
+		if (is_refused(r) && !facts.casts && facts.loops) {
+			facts.loops = false;
+			probe_unload(o);
+			r = load_with(o, options, &facts, failures);
+		}
 		/* A kernel that refuses what finds failed execs may take the rest. */
-		if ((r == -EINVAL || r == -EACCES) && failures != PROBE_FAILURES_NO) {
+		if (is_refused(r) && failures != PROBE_FAILURES_NO) {
 			probe_unload(o);
 			r = load_with(o, options, &facts, PROBE_FAILURES_NO);
 		}

@@ -167,6 +167,7 @@ def exec_storm(machine, figures):
     recorder = Recorder(machine)
     with recorder:
         machine.churn("spawn", os.cpu_count(), 0.3 if machine.quick else 1)
+        recorder.settle()
         before = recorder.cpu_ns()
         made = machine.churn("spawn", os.cpu_count(), 1 if machine.quick else 5)
         recorder.settle()

@@ -11,6 +11,7 @@ from machine import BPFFS, Failure, Programs, cpu_ns, memory_kib
 
 READY_SECONDS = 30
 STOP_SECONDS = 120
+SETTLE_SECONDS = 60
 
 
 class Recorder:
@@ -72,15 +73,16 @@ class Recorder:
     def cpu_ns(self):
         return cpu_ns(self.pid)
 
-    def settle(self, most=20):
+    def settle(self):
         """Until it has stored what waits in the ring and beside it: that belongs to the cost."""
-        until = time.monotonic() + most
+        until = time.monotonic() + SETTLE_SECONDS
         used = self.cpu_ns()
         while time.monotonic() < until:
             time.sleep(1)
             before, used = used, self.cpu_ns()
             if used - before < 50_000_000:
                 return
+        raise Failure(f"lineaged still works {SETTLE_SECONDS} s after the load")
 
     def memory_kib(self):
         return memory_kib(self.pid)
