@@ -78,8 +78,10 @@ static __always_inline void go_end(void)
 #endif
 
 #if LINEAGE_CAST
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
-#define HAVE_CAST     true
+/* It is there. Weak, so that the compiler does not know: of what it makes when it does, 6.12
+ * refuses the programs for failed execs. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+#define HAVE_CAST     (bpf_rdonly_cast != 0)
 #define CAST(type, p) ((type *)bpf_rdonly_cast((p), bpf_core_type_id_kernel(type)))
 #else
 #define HAVE_CAST     false
