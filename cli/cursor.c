@@ -17,6 +17,7 @@
 void cursor_deinit(struct cursor *c)
 {
 	free(c->positions);
+	free(c->kept);
 	*c = (struct cursor){0};
 }
 

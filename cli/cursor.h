@@ -30,6 +30,7 @@ struct cursor {
 	int64_t boot;			   /* whose positions these are, in this file; 0: none */
 	struct cpu_position *positions;
 	size_t count;
+	char *kept; /* as it was last written; cursor_file.h */
 };
 
 void cursor_deinit(struct cursor *cursor);

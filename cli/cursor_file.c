@@ -5,23 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "schema/cleanup.h"
 
-/* Written beside and renamed, so that a reader never finds half of one. */
-int cursor_keep(const struct session *session, struct query *query, struct cursor *cursor)
+/*
+ * Written beside and renamed, so that a reader never finds half of one; on disk before that, or a
+ * power cut could leave an empty one in its place.
+ */
+static int replace(const char *path, const char *text)
 {
-	const char *path = session->flags.cursor_file;
 	CLEANUP_FREE char *beside = NULL;
-	struct buffer text = {0};
 	FILE *file;
-	int r;
+	bool written;
 
-	if (!path)
-		return 0;
-	r = cursor_mark(cursor, query);
-	if (r < 0)
-		return r;
 	if (asprintf(&beside, "%s.new", path) < 0) {
 		beside = NULL;
 		return -ENOMEM;
@@ -29,12 +26,33 @@ int cursor_keep(const struct session *session, struct query *query, struct curso
 	file = fopen(beside, "we");
 	if (!file)
 		return fail(EXIT_USAGE, "cannot write %s: %s", beside, strerror(errno));
-	cursor_write(cursor, &text);
-	fprintf(file, "%s\n", text.data ? text.data : "");
-	buffer_deinit(&text);
-	if (fclose(file) != 0 || rename(beside, path) < 0)
+	written = fprintf(file, "%s\n", text) > 0 && fflush(file) == 0 &&
+		  fdatasync(fileno(file)) == 0;
+	if (fclose(file) != 0 || !written || rename(beside, path) < 0)
 		return fail(EXIT_USAGE, "cannot write %s: %s", path, strerror(errno));
 	return 0;
+}
+
+int cursor_keep(const struct session *session, struct query *query, struct cursor *cursor)
+{
+	const char *path = session->flags.cursor_file;
+	struct buffer text = {0};
+	int r = path ? cursor_mark(cursor, query) : 0;
+
+	if (!path || r < 0)
+		return r;
+	cursor_write(cursor, &text);
+	if (text.failed)
+		r = -ENOMEM;
+	/* A disk that sleeps may go on sleeping while nothing happens. */
+	else if (!cursor->kept || strcmp(cursor->kept, text.data) != 0)
+		r = replace(path, text.data);
+	if (r == 0) {
+		free(cursor->kept);
+		cursor->kept = TAKE_PTR(text.data);
+	}
+	buffer_deinit(&text);
+	return r;
 }
 
 static int parse(const char *text, struct query *query, struct cursor *ret_cursor)

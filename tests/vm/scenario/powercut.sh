@@ -29,6 +29,7 @@ boot_1()
 	cat /proc/sys/kernel/random/boot_id >/var/lib/vm/boot_id
 	echo $MARGIN >/var/lib/vm/margin
 	sync /var/lib/vm/boot_id /var/lib/vm/margin
+	lineage-query follow --cursor-file /var/lib/vm/cursor -o ndjson >/dev/null &
 	begin=$SECONDS
 	while [ $((SECONDS - begin)) -lt $SECONDS_OF_FLOOD ]; do
 		spawn_some cut $n 20
@@ -84,5 +85,17 @@ boot_2()
 	check last-run-is-told sql_is rebooted "SELECT ended FROM recorder WHERE boot_id = '$old'"
 	lineage-query window --boot -1 --since -1day --strict >/dev/null
 	equal answer-says-incomplete $? 4
+	follow_goes_on
 	keep_database powercut
+}
+
+# Though the database may have lost some of what was told before the cut, or the cursor's last place is lost.
+follow_goes_on()
+{
+	spawn_some after 0 1
+	timeout 3 lineage-query follow --cursor-file /var/lib/vm/cursor -o ndjson >/var/lib/vm/followed 2>/var/lib/vm/follow-said
+	equal follow-goes-on $? 124
+	note "follow: $(cat /var/lib/vm/follow-said)"
+	check follow-tells-what-came-after grep -q '"after-0"' /var/lib/vm/followed
+	check follow-tells-what-is-missing grep -qE '"event":"(gap|not-recorded)"' /var/lib/vm/followed
 }
