@@ -93,13 +93,20 @@ static const struct boot *find_boot(const struct cursor *c, const struct query *
 	return NULL;
 }
 
-static int64_t next_seq_of(const struct cpu_position *positions, size_t count, int64_t cpu)
+static struct cpu_position *position_of(struct cpu_position *positions, size_t count, int64_t cpu)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (positions[i].cpu == cpu)
-			return positions[i].next_seq;
+			return &positions[i];
 	}
-	return 0;
+	return NULL;
+}
+
+static int64_t next_seq_of(struct cpu_position *positions, size_t count, int64_t cpu)
+{
+	const struct cpu_position *p = position_of(positions, count, cpu);
+
+	return p ? p->next_seq : 0;
 }
 
 /*
@@ -107,7 +114,7 @@ static int64_t next_seq_of(const struct cpu_position *positions, size_t count, i
  * lost, if the power was, and then the next boot's rows have the numbers of those that went.
  */
 static int go_back(struct cursor *c, struct query *q, const struct boot *boot,
-		   const struct cpu_position *there, size_t count)
+		   struct cpu_position *there, size_t count)
 {
 	const struct boot *boots;
 	size_t boot_count = query_boots(q, &boots);
@@ -200,11 +207,7 @@ int cursor_advance(struct cursor *c, struct query *q)
 
 static struct cpu_position *find(const struct cursor *c, const struct boot *boot, int64_t cpu)
 {
-	for (size_t i = 0; boot->number == c->boot && i < c->count; i++) {
-		if (c->positions[i].cpu == cpu)
-			return &c->positions[i];
-	}
-	return NULL;
+	return boot->number == c->boot ? position_of(c->positions, c->count, cpu) : NULL;
 }
 
 void cursor_hold(struct cursor *c, const struct boot *boot, int64_t cpu, int64_t seq)

@@ -54,15 +54,6 @@ static bool has_function(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
-/*
- * 6.2, and so with bpf_loop. Where a kernel lacks it, libbpf would look for it in the types of
- * every module, which takes CAP_SYS_ADMIN: hence not as a weak symbol.
- */
-static bool has_casts(const struct btf *btf)
-{
-	return has_function(btf, "bpf_rdonly_cast");
-}
-
 /* 6.10 and 6.14, so that no kernel that is known lacks them where programs may be preempted. */
 static bool has_preempt_calls(const struct btf *btf)
 {
@@ -143,7 +134,9 @@ int probe_facts_learn(struct probe_facts *facts, const struct probe_options *opt
 		return -ENOENT;
 	uname(&node);
 	facts->loops = find_value(btf, "bpf_func_id", "BPF_FUNC_loop") >= 0;
-	facts->casts = has_casts(btf);
+	/* 6.2. Where it is missing, libbpf would look for it in the types of every module, which
+	 * takes CAP_SYS_ADMIN: hence objects without it. */
+	facts->casts = has_function(btf, "bpf_rdonly_cast");
 	facts->group_dead = has_group_dead(btf);
 	facts->may_probe_kernel = !is_confidential();
 	facts->preempts = probe_facts_preempts(node.release, node.version) &&

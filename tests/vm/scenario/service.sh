@@ -59,6 +59,13 @@ readers()
 # status FIELD: of the daemon's /proc/PID/status.
 status() { awk -v f="$1:" '$1 == f { print $2 }' "/proc/$pid/status"; }
 
+# writable TEST...: what of that find(1) may write to, as the daemon, in its view of the file system.
+writable()
+{
+	nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
+		find / "$@" -writable -print 2>/dev/null | sort | tr '\n' ' '
+}
+
 confinement()
 {
 	local pid score set
@@ -75,12 +82,10 @@ confinement()
 	equal no-network "$(nsenter -t "$pid" -n ip -o link | awk '{ print $2 }' | tr '\n' ' ')" "lo: "
 	# What it could write to, in its own view of the file system: its three directories, and what is private
 	# to it. Below /sys/fs/bpf only a capability leads, which find is not given here.
-	equal write-paths "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
-		find / -path /proc -prune -o -type d -writable -print 2>/dev/null | sort | tr '\n' ' ')" \
+	equal write-paths "$(writable -path /proc -prune -o -type d)" \
 		"/dev/mqueue /run/lineaged /tmp /var/lib/lineaged /var/tmp "
-	equal write-files "$(nsenter -t "$pid" -m setpriv --reuid=lineaged --regid=lineaged --clear-groups \
-		find / \( -path /proc -o -path /run/lineaged -o -path /var/lib/lineaged \) -prune -o \
-		\( -type f -o -type b \) -writable -print 2>/dev/null | sort | tr '\n' ' ')" ""
+	equal write-files "$(writable \( -path /proc -o -path /run/lineaged -o -path /var/lib/lineaged \) -prune -o \
+		\( -type f -o -type b \))" ""
 	equal modes "$(stat -c '%a %U:%G' /var/lib/lineaged "$LINEAGE_DB" /run/lineaged | tr '\n' ' ')" \
 		"2750 lineaged:lineaged 640 lineaged:lineaged 750 lineaged:lineaged "
 }
