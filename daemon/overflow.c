@@ -62,14 +62,11 @@ void overflow_unpin(const char *directory)
 		unpin(directory, i);
 }
 
-static int map_head(struct overflow_segment *s, size_t page)
+static struct overflow_head *map_head(int fd, size_t page)
 {
-	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (p == MAP_FAILED)
-		return -errno;
-	s->head = p;
-	return 0;
+	return p == MAP_FAILED ? NULL : p;
 }
 
 static size_t count(const struct overflow *o)
@@ -84,11 +81,11 @@ static size_t count(const struct overflow *o)
 static void drop(struct overflow *o, size_t slot)
 {
 	struct overflow_segment *s = &o->segments[slot];
+	struct overflow_head *head = atomic_exchange(&s->head, NULL);
 
-	if (s->head)
-		munmap(s->head, o->ring->page);
+	if (head)
+		munmap(head, o->ring->page);
 	cleanup_close(&s->fd);
-	*s = (struct overflow_segment){.fd = -1};
 }
 
 static int make(struct overflow *o, size_t slot)
@@ -96,17 +93,20 @@ static int make(struct overflow *o, size_t slot)
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
 	struct overflow_segment *s = &o->segments[slot];
 	uint64_t bytes = OVERFLOW_SEGMENT_BYTES + o->ring->page;
+	struct overflow_head *head;
 	char path[PATH_MAX];
-	int r;
+	int r = 0;
 
 	s->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "overflow", sizeof(uint32_t), PIECE_BYTES,
 			       (uint32_t)(bytes / PIECE_BYTES), &options);
 	if (s->fd < 0)
 		return -errno;
-	r = map_head(s, o->ring->page);
-	if (r == 0) {
-		memcpy(s->head->ring_id, o->options.ring_id, sizeof(s->head->ring_id));
-		set(&s->head->number, UINT64_MAX);
+	head = map_head(s->fd, o->ring->page);
+	if (!head)
+		r = -errno;
+	else {
+		memcpy(head->ring_id, o->options.ring_id, sizeof(head->ring_id));
+		set(&head->number, UINT64_MAX);
 	}
 	if (r == 0 && o->options.directory) {
 		unpin(o->options.directory, slot);
@@ -114,8 +114,12 @@ static int make(struct overflow *o, size_t slot)
 		if (r == 0 && bpf_obj_pin(s->fd, path) < 0)
 			r = -errno;
 	}
+	if (r < 0 && head)
+		munmap(head, o->ring->page);
 	if (r < 0)
-		drop(o, slot);
+		cleanup_close(&s->fd);
+	else
+		atomic_store(&s->head, head);
 	return r;
 }
 
@@ -125,6 +129,7 @@ static void find(struct overflow *o, size_t slot)
 	struct overflow_segment *s = &o->segments[slot];
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
+	struct overflow_head *head;
 	char path[PATH_MAX];
 
 	if (pin_path(path, o->options.directory, slot) < 0)
@@ -137,19 +142,24 @@ static void find(struct overflow *o, size_t slot)
 	if (bpf_obj_get_info_by_fd(s->fd, &info, &size) == 0 && info.type == BPF_MAP_TYPE_ARRAY &&
 	    info.map_flags & BPF_F_MMAPABLE &&
 	    (uint64_t)info.value_size * info.max_entries ==
-		    OVERFLOW_SEGMENT_BYTES + o->ring->page &&
-	    map_head(s, o->ring->page) == 0 &&
-	    memcmp(s->head->ring_id, o->options.ring_id, sizeof(s->head->ring_id)) == 0)
-		return;
+		    OVERFLOW_SEGMENT_BYTES + o->ring->page) {
+		head = map_head(s->fd, o->ring->page);
+		atomic_store(&s->head, head);
+		if (head && memcmp(head->ring_id, o->options.ring_id, sizeof(head->ring_id)) == 0)
+			return;
+	}
 	drop(o, slot);
 	unlink(path);
 }
 
 static struct overflow_segment *holder(struct overflow *o, uint64_t number)
 {
-	for (size_t i = 0; i < OVERFLOW_SEGMENTS; i++)
-		if (o->segments[i].head && o->segments[i].head->number == number)
+	for (size_t i = 0; i < OVERFLOW_SEGMENTS; i++) {
+		const struct overflow_head *head = atomic_load(&o->segments[i].head);
+
+		if (head && __atomic_load_n(&head->number, __ATOMIC_ACQUIRE) == number)
 			return &o->segments[i];
+	}
 	return NULL;
 }
 
@@ -389,9 +399,8 @@ int overflow_read(struct overflow *o, uint64_t position, char *to, size_t size, 
 	for (*ret_end = position; r == 0 && *ret_end < until;) {
 		size_t n;
 
-		pthread_mutex_lock(&o->lock);
+		/* Nobody else gives a segment back, and none is used anew before it is released. */
 		r = map_at(o, &o->read, PROT_READ, *ret_end);
-		pthread_mutex_unlock(&o->lock);
 		if (r < 0)
 			break;
 		n = left_in(&o->read, *ret_end, until);

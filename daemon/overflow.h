@@ -35,7 +35,8 @@ struct overflow_head;
 
 struct overflow_segment {
 	int fd; /* -1: none */
-	struct overflow_head *head;
+	/* Set last: the reader looks for it without the lock. */
+	_Atomic(struct overflow_head *) head;
 };
 
 struct overflow_options {
@@ -49,7 +50,9 @@ struct overflow {
 	struct ring *ring; /* not owned; NULL: not open */
 	size_t most;	   /* segments that there may be; more may have been left */
 	struct overflow_segment segments[OVERFLOW_SEGMENTS];
-	pthread_mutex_t lock; /* on moving, and on the segments */
+	/* On moving, and on the segments. Not taken by the reader for reading: who moves must not
+	 * wait until a reader without a processor has its turn. */
+	pthread_mutex_t lock;
 	struct ring_window in, out;
 	struct ring_window read; /* the reader's */
 	uint64_t used_ns;	 /* when something was last moved; monotonic */

@@ -232,7 +232,7 @@ writer_held() {
 
 # The writer waits for longer than the ring lasts: what is moved out of it is not lost.
 test_writer_waits() {
-	configure Capture.RingSize=1M
+	configure Capture.RingSize=4M
 	record_start
 	flood_start --workers 2 --seconds 5
 	writer_held 2
@@ -249,7 +249,7 @@ test_writer_waits() {
 # Killed while it waits, too.
 test_writer_killed() {
 	local i
-	configure_to_stay Capture.RingSize=1M
+	configure_to_stay Capture.RingSize=4M
 	record_start
 	for ((i = 0; i < $(quick 2 20); i++)); do
 		flood_start --workers 2 --seconds 3
@@ -264,7 +264,7 @@ test_writer_killed() {
 		record_start
 		ALL=$((${ALL:-0} + CREATED))
 	done
-	record_finish Capture.RingSize=1M
+	record_finish Capture.RingSize=4M
 	nothing_lost
 	CREATED=$ALL
 	flood_is_whole

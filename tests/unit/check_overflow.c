@@ -141,6 +141,18 @@ START_TEST(test_moved_and_read)
 END_TEST
 
 /* Some are released while others wait: segments are used again, for as long as one likes. */
+/* A reader that loses its processor while it reads would keep waiting whoever moves. */
+START_TEST(test_reading_needs_no_lock)
+{
+	begin();
+	flood(20u << 20);
+	pthread_mutex_lock(&overflow.lock);
+	expect_all();
+	pthread_mutex_unlock(&overflow.lock);
+	end();
+}
+END_TEST
+
 START_TEST(test_segments_go_round)
 {
 	begin();
@@ -316,6 +328,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		test_moved_and_read,
+		test_reading_needs_no_lock,
 		test_segments_go_round,
 		test_full,
 		test_a_record_that_is_being_written,
