@@ -8,6 +8,9 @@
 # From run: LINEAGED, LINEAGE_QUERY, LIVE_HELPERS, LIVE_QUICK, LIVE_EMULATED, LIVE_TOGETHER.
 # For tests: WORK, DB, CGROUP, PINS, CONFIG.
 
+# shellcheck source=tests/live/within.sh
+source "$LIVE/within.sh"
+
 # Seconds. The sanitized daemon on two busy CPUs is the slowest that we wait for.
 READY_TIMEOUT=${LIVE_READY_TIMEOUT:-60}
 STOP_TIMEOUT=$((2 * READY_TIMEOUT))
@@ -16,9 +19,9 @@ die() { echo "$*"; exit 1; }
 skip() { echo "$*"; exit 77; }
 
 live_begin() {
-	WORK=$(mktemp -d "${TMPDIR:-/tmp}/lineaged-live.XXXXXX")
-	chmod 755 "$WORK"
-	CGROUP_ROOT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	WORK=${TMPDIR:-/tmp}/lineaged-live.$$.$RANDOM
+	mkdir -m 755 "$WORK"
+	CGROUP_ROOT=$(mounted_type cgroup2)
 	[[ $CGROUP_ROOT ]] || skip "no cgroup2 hierarchy is mounted"
 	CGROUP=$CGROUP_ROOT/lineaged-test-$$
 	DB=$WORK/lineage.db
@@ -32,39 +35,37 @@ live_begin() {
 		source "$LIVE_TOGETHER/recording"
 		DB=$LIVE_DB CGROUP=$LIVE_CGROUP/$LIVE_NUMBER
 	fi
-	: >"$TRUTH"
+	(umask 0; : >"$TRUTH")
 	: >"$DAEMON_LOG"
-	chmod 666 "$TRUTH"
 	mkdir "$CGROUP"
 	trap live_end EXIT
 }
 
 live_end() {
-	local status=$?
+	local status=$? where
 	set +e
 	[[ $DAEMON ]] && kill -KILL "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
 	cgroup_empty
 	rmdir "$CGROUP"
-	rm -rf "$PINS"
+	[[ ! -e $PINS ]] || rm -rf "$PINS"
 	if ((status != 0 && status != 77)) && [[ -s $DAEMON_LOG ]]; then
 		echo "-- the daemon said:"
 		tail -n 20 "$DAEMON_LOG"
 	fi
 	((status == 0 || status == 77)) || [[ -z ${LIVE_KEEP:-} ]] || cp -r "$WORK" "$LIVE_KEEP"
-	mounted_below "$WORK" | while read -r where; do umount -l "$where"; done
+	while read -r where; do umount -l "$where"; done < <(mounted_below "$WORK")
 	rm -rf "$WORK"
 	exit "$status"
 }
 
-mounted_below() { awk -v d="$1/" 'index($2, d) == 1 { print $2 }' /proc/mounts | tac; }
-
 # Ends whatever is left in the cgroup, and waits for it.
 cgroup_empty() {
-	local tries pid
+	local tries pids pid
 	for ((tries = 0; tries < 100; tries++)); do
-		[[ $(cat "$CGROUP/cgroup.procs" 2>/dev/null) ]] || return 0
-		while read -r pid; do kill -KILL "$pid" 2>/dev/null; done <"$CGROUP/cgroup.procs"
-		sleep 0.05
+		mapfile -t pids 2>/dev/null <"$CGROUP/cgroup.procs"
+		((${#pids[@]})) || return 0
+		for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+		pause 0.05
 	done
 }
 
@@ -87,22 +88,24 @@ configure_to_stay() { configure Report.KeepAttached=yes "$@"; }
 record_start() {
 	if [[ ${LIVE_TOGETHER:-} ]]; then
 		(($# == 0)) || die "a test that gives options cannot share a recording"
-		STARTED=$(date -u +%FT%T.%NZ)
+		now STARTED
 		return
 	fi
-	local deadline=$((SECONDS + READY_TIMEOUT)) from
-	touch "$DAEMON_LOG"
-	from=$(wc -l <"$DAEMON_LOG")
+	local deadline=$((SECONDS + READY_TIMEOUT)) log
+	: >>"$DAEMON_LOG"
+	exec {log}<"$DAEMON_LOG"
+	says "$log" 'nothing, to its end' || true
 	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" "$@" \
 		2>>"$DAEMON_LOG" </dev/null 9>&- &
 	DAEMON=$!
-	until tail -n +$((from + 1)) "$DAEMON_LOG" 2>/dev/null | grep -q '^lineaged: ready'; do
+	until says "$log" 'lineaged: ready'; do
 		kill -0 "$DAEMON" 2>/dev/null || die "lineaged ended before it was ready"
 		((SECONDS < deadline)) || die "lineaged is not ready after $READY_TIMEOUT s"
-		sleep 0.02
+		pause 0.02
 	done
+	exec {log}<&-
 	# shellcheck disable=SC2034
-	STARTED=$(date -u +%FT%T.%NZ)
+	now STARTED
 }
 
 # Ends the run: everything that was in the ring is in the database then, and nothing stays attached.
@@ -122,16 +125,14 @@ record_stop() {
 # record_wait STATUS: the daemon ends by itself, with this exit status.
 record_wait() {
 	local deadline=$((SECONDS + STOP_TIMEOUT)) pid=$DAEMON status=0
-	while kill -0 "$pid" 2>/dev/null && [[ $(process_state "$pid") != Z ]]; do
+	while kill -0 "$pid" 2>/dev/null && ! has_ended "$pid"; do
 		((SECONDS < deadline)) || die "lineaged has not stopped after $STOP_TIMEOUT s"
-		sleep 0.02
+		pause 0.02
 	done
 	DAEMON=''
 	wait "$pid" || status=$?
 	((status == $1)) || die "lineaged ended with status $status, not $1"
 }
-
-process_state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null || true; }
 
 # After configure_to_stay the next two leave the programs attached: events go on into ring and cache.
 record_kill() {
@@ -197,7 +198,7 @@ sql() { sqlite3 -batch -readonly -cmd '.timeout 5000' "$DB" "$@"; }
 # until_sql WANTED QUERY: waits for it, and goes on without after READY_TIMEOUT.
 until_sql() {
 	local deadline=$((SECONDS + READY_TIMEOUT))
-	until [[ $(sql "$2") == "$1" ]] || ((SECONDS >= deadline)); do sleep 0.1; done
+	until [[ $(sql "$2") == "$1" ]] || ((SECONDS >= deadline)); do pause 0.1; done
 }
 
 # expect WHAT WANTED FOUND

@@ -24,7 +24,7 @@ test_max_use() {
 	configure Retention.MaxUse=8M Retention.KeepFree=0 Capture.CacheKeepSec=1s
 	record_start
 	flood_start --workers 2 --mode fork --rate 1000 --seconds "$(quick 40 120)"
-	while kill -0 "$FLOOD" 2>/dev/null && [[ $(process_state "$FLOOD") != Z ]]; do
+	while kill -0 "$FLOOD" 2>/dev/null && ! has_ended "$FLOOD"; do
 		now=$(used)
 		((now <= most)) || most=$now
 		sleep 0.1
@@ -78,7 +78,7 @@ test_keep_free() {
 	fallocate -l 52M "$WORK/small/others"
 	record_start
 	flood_start --workers 2 --mode fork --rate 1000 --seconds "$(quick 50 120)"
-	while kill -0 "$FLOOD" 2>/dev/null && [[ $(process_state "$FLOOD") != Z ]]; do
+	while kill -0 "$FLOOD" 2>/dev/null && ! has_ended "$FLOOD"; do
 		free=$(df --output=avail -k "$WORK/small" | tail -n 1)
 		((free / 1024 >= least)) || least=$((free / 1024))
 		sleep 0.1
