@@ -48,6 +48,46 @@ struct intern_unnamed {
 	char path[];
 };
 
+static void drop_unnamed(struct intern *n, struct intern_unnamed **at)
+{
+	struct intern_unnamed *u = *at;
+
+	*at = u->next;
+	n->unnamed_count--;
+	free(u);
+}
+
+static int wait_for_name(struct intern *n, const struct cgroup_key *key, const char *path,
+			 uint64_t now_ns)
+{
+	struct intern_unnamed **at = &n->unnamed;
+	size_t size = strlen(path) + 1;
+	struct intern_unnamed *u;
+
+	for (; *at; at = &(*at)->next) {
+		if (memcmp(&(*at)->key, key, sizeof(*key)) == 0)
+			return 0;
+	}
+	u = calloc(1, sizeof(*u) + size);
+	if (!u)
+		return -ENOMEM;
+	u->key = *key;
+	u->due_ns = now_ns + name_waits_ns[0];
+	memcpy(u->path, path, size);
+	*at = u;
+	if (++n->unnamed_count > UNNAMED_MAX)
+		drop_unnamed(n, &n->unnamed);
+	return 0;
+}
+
+/* What an earlier run was waiting for when it ended, as if it had come just now. */
+static int await_known(const struct store_known_cgroup *known, void *userdata)
+{
+	struct cgroup_key key = {known->kernfs_id, known->hierarchy};
+
+	return known->path && !known->named ? wait_for_name(userdata, &key, known->path, 0) : 0;
+}
+
 int intern_init(struct intern *n, struct store *store, const char *root, uint32_t v1_hierarchy)
 {
 	int r;
@@ -66,6 +106,8 @@ int intern_init(struct intern *n, struct store *store, const char *root, uint32_
 		r = -ENOMEM;
 	if (r == 0)
 		r = intern_forget(n);
+	if (r == 0)
+		r = store_each_cgroup(store, await_known, n);
 	if (r < 0)
 		intern_deinit(n);
 	return r;
@@ -80,15 +122,6 @@ static void drop_cgroups(struct intern *n)
 		HASH_DEL(n->cgroups, g);
 		free(g);
 	}
-}
-
-static void drop_unnamed(struct intern *n, struct intern_unnamed **at)
-{
-	struct intern_unnamed *u = *at;
-
-	*at = u->next;
-	n->unnamed_count--;
-	free(u);
 }
 
 void intern_deinit(struct intern *n)
@@ -137,7 +170,7 @@ static int load_cgroup(const struct store_known_cgroup *known, void *userdata)
 
 	if (!g)
 		return -ENOMEM;
-	g->has_path = known->has_path;
+	g->has_path = known->path;
 	g->named = known->named;
 	return 0;
 }
@@ -330,29 +363,6 @@ static bool name_cgroup(const struct intern *n, struct store_cgroup *row)
 	if (contained)
 		container_names_resolve(n->root, &row->container, &row->names);
 	return !row->container.id[0] || row->names.container_name[0];
-}
-
-static int wait_for_name(struct intern *n, const struct cgroup_key *key, const char *path,
-			 uint64_t now_ns)
-{
-	struct intern_unnamed **at = &n->unnamed;
-	size_t size = strlen(path) + 1;
-	struct intern_unnamed *u;
-
-	for (; *at; at = &(*at)->next) {
-		if (memcmp(&(*at)->key, key, sizeof(*key)) == 0)
-			return 0;
-	}
-	u = calloc(1, sizeof(*u) + size);
-	if (!u)
-		return -ENOMEM;
-	u->key = *key;
-	u->due_ns = now_ns + name_waits_ns[0];
-	memcpy(u->path, path, size);
-	*at = u;
-	if (++n->unnamed_count > UNNAMED_MAX)
-		drop_unnamed(n, &n->unnamed);
-	return 0;
 }
 
 static int name_again(struct intern *n, const struct intern_unnamed *u, struct intern_cgroup *g)

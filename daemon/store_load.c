@@ -72,7 +72,7 @@ static int cgroup_row(sqlite3_stmt *s, void *context)
 		.row = sqlite3_column_int64(s, 0),
 		.hierarchy = (uint32_t)sqlite3_column_int64(s, 1),
 		.kernfs_id = number(s, 2),
-		.has_path = sqlite3_column_int(s, 3),
+		.path = (const char *)sqlite3_column_text(s, 3),
 		.named = sqlite3_column_int(s, 4),
 	};
 

@@ -19,8 +19,8 @@ struct store_known_cgroup {
 	int64_t row;
 	uint32_t hierarchy;
 	uint64_t kernfs_id;
-	bool has_path;
-	bool named; /* no container, or one whose name is known */
+	const char *path; /* NULL: not told; the statement's */
+	bool named;	  /* no container, or one whose name is known */
 };
 
 int store_each_cpu(struct store *store, int (*each)(const struct store_cpu *cpu, void *userdata),

@@ -65,7 +65,7 @@
 	X(CGROUP_UPDATE,                                                                           \
 	  "UPDATE cgroup SET path = ?2, container_id = ?3, runtime = ?4, container_name = ?5, "    \
 	  "image_name = ?6, pod_uid = ?7, pod_name = ?8, pod_namespace = ?9 WHERE cgroup = ?1")    \
-	X(CGROUPS, "SELECT cgroup, hierarchy, kernfs_id, path IS NOT NULL, container_id IS NULL "  \
+	X(CGROUPS, "SELECT cgroup, hierarchy, kernfs_id, path, container_id IS NULL "              \
 		   "OR container_name IS NOT NULL FROM cgroup WHERE boot = ?")                     \
 	X(PROCESS, STORE_PROCESS_INSERT STORE_PROCESS_VALUES)                                      \
 	X(PROCESSES, STORE_PROCESS_INSERT STORE_PROCESS_FOUR                                       \

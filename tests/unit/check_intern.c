@@ -343,6 +343,38 @@ START_TEST(test_name_comes_later)
 }
 END_TEST
 
+/* The daemon is restarted while the runtime has not written the name yet. */
+START_TEST(test_name_comes_after_a_restart)
+{
+	static const char components[] = "docker-" ID ".scope\0system.slice\0";
+	char bytes[256] = {0};
+	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
+
+	begin();
+	g->id = 9;
+	g->header.boot_ns = 100 * NS_PER_S;
+	g->path_length = sizeof(components) - 1;
+	memcpy(g->data, components, sizeof(components) - 1);
+	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	/* One without a container has nothing to wait for. */
+	g->id = 10;
+	g->path_length = sizeof("system.slice");
+	memcpy(g->data, "system.slice", sizeof("system.slice"));
+	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	ck_assert_int_eq(store_commit(&s), 0);
+	intern_deinit(&n);
+	make_state("{\"Name\":\"/shop\",\"Config\":{}}");
+	ck_assert_int_eq(intern_init(&n, &s, directory, 4), 0);
+	ck_assert_uint_eq(n.unnamed_count, 1);
+	ck_assert(intern_name_is_due(&n, 105 * NS_PER_S));
+	ck_assert_int_eq(store_begin(&s), 0);
+	ck_assert_int_eq(intern_name(&n, 105 * NS_PER_S), 0);
+	ck_assert_int_eq(named("shop"), 1);
+	remove_state();
+	end();
+}
+END_TEST
+
 START_TEST(test_name_that_never_comes)
 {
 	char bytes[256] = {0};
@@ -374,6 +406,7 @@ int main(void)
 		test_arguments_come_back,
 		test_cgroups,
 		test_name_comes_later,
+		test_name_comes_after_a_restart,
 		test_name_that_never_comes,
 	};
 
