@@ -16,7 +16,10 @@ import database
 QUERY, PAGE = sys.argv[1:3]
 SECOND, HOUR, DAY = database.SECOND, 3600 * database.SECOND, 86400 * database.SECOND
 NOW = int(time.time()) * SECOND
-TODAY = NOW - NOW % DAY
+# Where it is ten in the morning: the page's nights are over there, and the last hour is none of them.
+EAST = 10 * HOUR - NOW % DAY // HOUR * HOUR
+ZONE = f"<here>{-EAST // HOUR}"
+TODAY = (NOW + EAST) // DAY * DAY - EAST
 
 # What must be in the answer, and what must not. Every example of the page has an entry.
 WANTED = {
@@ -105,7 +108,7 @@ def ask(directory, example):
     if "--db" not in words:
         words += ["--db", "copy.db"]
     done = subprocess.run([QUERY, *words], capture_output=True, cwd=directory, text=True,
-                          env={"TZ": "UTC", "LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+                          env={"TZ": ZONE, "LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
     return done.returncode, done.stdout + done.stderr
 
 
