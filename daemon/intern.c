@@ -25,6 +25,8 @@ static const uint64_t name_waits_ns[] = {1000000000, 4000000000, 16000000000};
 /* Containers that wait for a name at the same time; a node starts fewer. Of more, the oldest has
  * none. */
 #define UNNAMED_MAX 256
+/* A look may read through all that a runtime keeps of its containers: no more in one go. */
+#define LOOKS_AT_ONCE 8
 
 struct cgroup_key {
 	uint64_t id;
@@ -57,8 +59,9 @@ static void drop_unnamed(struct intern *n, struct intern_unnamed **at)
 	free(u);
 }
 
+/* tries: looks that there have been. */
 static int wait_for_name(struct intern *n, const struct cgroup_key *key, const char *path,
-			 uint64_t now_ns)
+			 size_t tries, uint64_t due_ns)
 {
 	struct intern_unnamed **at = &n->unnamed;
 	size_t size = strlen(path) + 1;
@@ -72,7 +75,8 @@ static int wait_for_name(struct intern *n, const struct cgroup_key *key, const c
 	if (!u)
 		return -ENOMEM;
 	u->key = *key;
-	u->due_ns = now_ns + name_waits_ns[0];
+	u->tries = tries;
+	u->due_ns = due_ns;
 	memcpy(u->path, path, size);
 	*at = u;
 	if (++n->unnamed_count > UNNAMED_MAX)
@@ -80,12 +84,17 @@ static int wait_for_name(struct intern *n, const struct cgroup_key *key, const c
 	return 0;
 }
 
-/* What an earlier run was waiting for when it ended, as if it had come just now. */
+/*
+ * What an earlier run may have been waiting for when it ended. One look, soon: most are of
+ * containers that have gone, or that never get a name.
+ */
 static int await_known(const struct store_known_cgroup *known, void *userdata)
 {
 	struct cgroup_key key = {known->kernfs_id, known->hierarchy};
 
-	return known->path && !known->named ? wait_for_name(userdata, &key, known->path, 0) : 0;
+	if (!known->path || known->named)
+		return 0;
+	return wait_for_name(userdata, &key, known->path, ARRAY_SIZE(name_waits_ns) - 1, 0);
 }
 
 int intern_init(struct intern *n, struct store *store, const char *root, uint32_t v1_hierarchy)
@@ -373,7 +382,8 @@ static int name_again(struct intern *n, const struct intern_unnamed *u, struct i
 		.path = u->path,
 	};
 
-	if (!name_cgroup(n, &row))
+	/* It waits because it was a container: what has gone by now takes nothing back. */
+	if (!name_cgroup(n, &row) || !row.container.id[0])
 		return 0;
 	g->named = true;
 	return store_cgroup_update(n->store, g->row, &row);
@@ -391,9 +401,10 @@ bool intern_name_is_due(const struct intern *n, uint64_t now_ns)
 int intern_name(struct intern *n, uint64_t now_ns)
 {
 	struct intern_unnamed **at = &n->unnamed;
+	size_t looks = 0;
 	int r = 0;
 
-	while (*at && r == 0) {
+	while (*at && r == 0 && looks < LOOKS_AT_ONCE) {
 		struct intern_unnamed *u = *at;
 		struct intern_cgroup *g = find_cgroup(n, u->key.id, (uint32_t)u->key.hierarchy);
 
@@ -405,6 +416,7 @@ int intern_name(struct intern *n, uint64_t now_ns)
 			/* One that is found stays until the next look, when it has been committed.
 			 */
 			r = name_again(n, u, g);
+			looks++;
 			u->tries++;
 			u->due_ns = now_ns + name_waits_ns[u->tries % ARRAY_SIZE(name_waits_ns)];
 			at = &u->next;
@@ -439,7 +451,9 @@ int intern_cgroup(struct intern *n, const struct lineage_cgroup *record)
 			   : store_cgroup(n->store, &row, &g->row);
 		g->has_path = r == 0;
 	}
-	return r == 0 && !g->named ? wait_for_name(n, &g->key, text, record->header.boot_ns) : r;
+	if (r < 0 || g->named)
+		return r;
+	return wait_for_name(n, &g->key, text, 0, record->header.boot_ns + name_waits_ns[0]);
 }
 
 /* A cgroup whose path is still to come, or was lost. */

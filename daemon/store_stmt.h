@@ -63,8 +63,11 @@
 	  "container_name, image_name, pod_uid, pod_name, pod_namespace) "                         \
 	  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                           \
 	X(CGROUP_UPDATE,                                                                           \
-	  "UPDATE cgroup SET path = ?2, container_id = ?3, runtime = ?4, container_name = ?5, "    \
-	  "image_name = ?6, pod_uid = ?7, pod_name = ?8, pod_namespace = ?9 WHERE cgroup = ?1")    \
+	  "UPDATE cgroup SET path = ?2, container_id = coalesce(?3, container_id), "               \
+	  "runtime = coalesce(?4, runtime), container_name = coalesce(?5, container_name), "       \
+	  "image_name = coalesce(?6, image_name), pod_uid = coalesce(?7, pod_uid), "               \
+	  "pod_name = coalesce(?8, pod_name), pod_namespace = coalesce(?9, pod_namespace) "        \
+	  "WHERE cgroup = ?1")                                                                     \
 	X(CGROUPS, "SELECT cgroup, hierarchy, kernfs_id, path, container_id IS NULL "              \
 		   "OR container_name IS NOT NULL FROM cgroup WHERE boot = ?")                     \
 	X(PROCESS, STORE_PROCESS_INSERT STORE_PROCESS_VALUES)                                      \
