@@ -74,7 +74,7 @@ static size_t count(const struct overflow *o)
 	size_t n = 0;
 
 	for (size_t i = 0; i < OVERFLOW_SEGMENTS; i++)
-		n += o->segments[i].fd >= 0;
+		n += atomic_load(&o->segments[i].head) != NULL;
 	return n;
 }
 
@@ -208,7 +208,7 @@ int overflow_open(struct overflow *o, struct ring *ring, const struct overflow_o
 	for (size_t i = 0; options->directory && i < OVERFLOW_SEGMENTS; i++)
 		find(o, i);
 	atomic_store(&ring->oldest, reaches_back(o, consumed));
-	o->used_ns = clock_monotonic_ns();
+	atomic_store(&o->used_ns, clock_monotonic_ns());
 	if (o->most || count(o))
 		ring->overflow = o;
 	return 0;
@@ -364,7 +364,7 @@ static bool move_some(struct overflow *o)
 		forget(o, from, end);
 		return true;
 	}
-	o->used_ns = clock_monotonic_ns();
+	atomic_store(&o->used_ns, clock_monotonic_ns());
 	atomic_fetch_add(&o->moved_bytes, end - from);
 	waiting = end - ring_oldest(o->ring);
 	if (waiting >= OVERFLOW_MUCH_BYTES)
@@ -518,22 +518,33 @@ void overflow_rest(struct overflow *o)
 	o->watched = false;
 }
 
-void overflow_trim(struct overflow *o)
+static bool is_unused(struct overflow *o)
 {
-	if (!o->ring)
-		return;
+	return ring_oldest(o->ring) >= ring_consumed(o->ring) &&
+	       clock_monotonic_ns() - atomic_load(&o->used_ns) > KEEP_NS;
+}
+
+static void drop_all(struct overflow *o)
+{
 	pthread_mutex_lock(&o->lock);
-	if (ring_oldest(o->ring) >= ring_consumed(o->ring) &&
-	    clock_monotonic_ns() - o->used_ns > KEEP_NS) {
+	if (is_unused(o)) {
 		ring_unmap(&o->out);
 		ring_unmap(&o->read);
 		for (size_t i = 0; i < OVERFLOW_SEGMENTS; i++) {
-			if (o->segments[i].fd < 0)
+			if (!atomic_load(&o->segments[i].head))
 				continue;
 			drop(o, i);
 			unpin(o->options.directory, i);
 		}
 	}
-	atomic_store(&o->bytes, count(o) * OVERFLOW_SEGMENT_BYTES);
 	pthread_mutex_unlock(&o->lock);
+}
+
+void overflow_trim(struct overflow *o)
+{
+	if (!o->ring)
+		return;
+	if (count(o) && is_unused(o))
+		drop_all(o);
+	atomic_store(&o->bytes, count(o) * OVERFLOW_SEGMENT_BYTES);
 }

@@ -54,8 +54,8 @@ struct overflow {
 	 * wait until a reader without a processor has its turn. */
 	pthread_mutex_t lock;
 	struct ring_window in, out;
-	struct ring_window read; /* the reader's */
-	uint64_t used_ns;	 /* when something was last moved; monotonic */
+	struct ring_window read;      /* the reader's */
+	atomic_uint_fast64_t used_ns; /* when something was last moved; monotonic */
 
 	pthread_t thread;
 	bool running;

@@ -62,6 +62,7 @@ live_end() {
 cgroup_empty() {
 	local tries pids pid
 	for ((tries = 0; tries < 100; tries++)); do
+		pids=()
 		mapfile -t pids 2>/dev/null <"$CGROUP/cgroup.procs"
 		((${#pids[@]})) || return 0
 		for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
@@ -93,6 +94,7 @@ record_start() {
 	fi
 	local deadline=$((SECONDS + READY_TIMEOUT)) log
 	: >>"$DAEMON_LOG"
+	SAID=''
 	exec {log}<"$DAEMON_LOG"
 	says "$log" 'nothing, to its end' || true
 	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP" "$@" \

@@ -29,9 +29,15 @@ has_ended() {
 }
 
 # says FD WORDS: whether a line of a log that has come since this was asked last begins with them.
+SAID=''
 says() {
 	local line
-	while read -r -u "$1" line; do [[ $line != "$2"* ]] || return 0; done
+	while read -r -u "$1" line; do
+		line=$SAID$line SAID=''
+		[[ $line != "$2"* ]] || return 0
+	done
+	# The beginning of one that is being written.
+	SAID+=$line
 	return 1
 }
 

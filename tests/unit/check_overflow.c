@@ -140,7 +140,6 @@ START_TEST(test_moved_and_read)
 }
 END_TEST
 
-/* Some are released while others wait: segments are used again, for as long as one likes. */
 /* A reader that loses its processor while it reads would keep waiting whoever moves. */
 START_TEST(test_reading_needs_no_lock)
 {
@@ -153,6 +152,7 @@ START_TEST(test_reading_needs_no_lock)
 }
 END_TEST
 
+/* Some are released while others wait: segments are used again, for as long as one likes. */
 START_TEST(test_segments_go_round)
 {
 	begin();
@@ -310,6 +310,29 @@ START_TEST(test_beside_a_reader)
 }
 END_TEST
 
+/* And until segments are used again while it reads others. */
+START_TEST(test_round_beside_a_reader)
+{
+	begin();
+	ck_assert_int_eq(overflow_start(&overflow), 0);
+	overflow_watch(&overflow);
+	while (ring_consumed(&ring) < 2 * MOST) {
+		while (fits())
+			put(1);
+		/* Behind by half of what there is room for. */
+		while (ring_produced(&ring) - ring.cursor > MOST / 2)
+			expect_next();
+		ring_release(&ring, ring.cursor);
+		sched_yield();
+	}
+	expect_all();
+	ck_assert_uint_gt(atomic_load(&overflow.most_bytes), MOST / 3);
+	ring_release(&ring, ring.cursor);
+	overflow_rest(&overflow);
+	end();
+}
+END_TEST
+
 /* A mount namespace of our own, so that nothing stays. */
 static void mount_pins(void)
 {
@@ -335,6 +358,7 @@ int main(void)
 		test_killed,
 		test_of_another_ring,
 		test_beside_a_reader,
+		test_round_beside_a_reader,
 	};
 
 	mount_pins();

@@ -37,6 +37,20 @@ report_line()
 		"$(cat "$1"/cost.* 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')" "$(report_count "$log" ok)" \
 		"$(report_count "$log" not-ok)" "$(report_count "$log" skip)"
 	sed -n "s/^CHECK not-ok /      FAILED on $2: /p; s/^CHECK skip /      skipped: /p; s/^NOTE /      /p" "$log"
+	: >"$1/told"
+}
+
+# report_missing WORK ITEM...: a guest of which nothing was told, as where the disk is full, has failed.
+report_missing()
+{
+	local work=$1 kernel guest
+	shift
+	while IFS='|' read -r kernel guest _; do
+		[ -e "$work/$kernel.$guest/told" ] && continue
+		mkdir -p "$work/$kernel.$guest"
+		echo "CHECK not-ok $guest/runs: the harness ended before the guest did" >>"$work/$kernel.$guest/report.log"
+		echo "      FAILED on $kernel: $guest/runs: the harness ended before the guest did"
+	done < <(printf '%s\n' "$@")
 }
 
 # report_table WORK CACHE KERNEL...: one line per check, one column per kernel.
