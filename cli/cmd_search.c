@@ -49,10 +49,13 @@ static int add_life(struct search *s, const struct process *p)
 {
 	struct session *session = s->session;
 	struct process_list one = {(struct process **)&p, 1, 0};
+	const struct boot_range life = {p->boot, p->start_boot_ns,
+					process_ended(p) ? p->end_boot_ns : INT64_MAX};
+	int r = completeness_add_range(&s->completeness, p->db, p->start_unix_ns,
+				       process_ended(p) ? p->end_unix_ns : session->now_unix_ns,
+				       session->now_unix_ns, &one);
 
-	return completeness_add_range(&s->completeness, p->db, p->start_unix_ns,
-				      process_ended(p) ? p->end_unix_ns : session->now_unix_ns,
-				      session->now_unix_ns, &one);
+	return r < 0 ? r : completeness_add_boot(&s->completeness, &life, &one);
 }
 
 /* The processes of these pids: few, with their time checked one by one. */

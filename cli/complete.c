@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 #include "schema/cleanup.h"
 
 /*
- * A daemon that still runs is believed up to now if it gave a sign of life this recently. It gives
- * one with every commit, and on an idle node now and then.
+ * A daemon that still writes this file is believed up to now if it gave a sign of life this
+ * recently. It gives one with every commit, and on an idle node now and then.
  */
 #define ALIVE_NS (60 * NS_PER_SEC)
 
@@ -175,6 +176,38 @@ static void read_boot_id(char *out, size_t size)
 }
 
 /*
+ * Whether a daemon has this very file: as long as it runs it locks one beside it, which a copy does
+ * not have. Seen from a container, or where /proc is another's, nobody does.
+ */
+static bool is_being_written(const char *path)
+{
+	CLEANUP_FREE char *real = realpath(path, NULL);
+	CLEANUP_FCLOSE FILE *locks = fopen("/proc/locks", "re");
+	char name[PATH_MAX], line[256];
+	unsigned long long inode;
+	struct stat st;
+
+	if (!real || !locks ||
+	    (size_t)snprintf(name, sizeof(name), "%s-lock", real) >= sizeof(name) ||
+	    stat(name, &st) < 0)
+		return false;
+	while (fgets(line, sizeof(line), locks)) {
+		if (sscanf(line, "%*d: FLOCK %*s WRITE %*d %*x:%*x:%llu", &inode) == 1 &&
+		    inode == st.st_ino)
+			return true;
+	}
+	return false;
+}
+
+static bool is_of_this_boot(const struct recorder_run *run)
+{
+	char boot_id[64];
+
+	read_boot_id(boot_id, sizeof(boot_id));
+	return strcmp(boot_id, run->boot->boot_id) == 0;
+}
+
+/*
  * Until when a run recorded. Where another followed in the same boot, up to that one: the programs
  * stayed attached and the ring kept what happened, or the daemon has written a gap for the time
  * between.
@@ -183,14 +216,12 @@ static int64_t run_end(const struct recorder_run *run, const struct recorder_run
 {
 	int64_t last = run->stopped_boot_ns == UNKNOWN ? run->last_boot_ns : run->stopped_boot_ns;
 	int64_t end = boot_to_unix(run->boot, last);
-	char boot_id[64];
 
 	if (next && next->boot == run->boot)
 		return boot_to_unix(run->boot, next->started_boot_ns);
 	if (run->ended || end == UNKNOWN || now - end > ALIVE_NS || now < end)
 		return end;
-	read_boot_id(boot_id, sizeof(boot_id));
-	return strcmp(boot_id, run->boot->boot_id) == 0 ? now : end;
+	return is_of_this_boot(run) && is_being_written(query_path(run->boot->db)) ? now : end;
 }
 
 static int add_not_recorded(struct completeness *c, struct query *q, int64_t from, int64_t to,
@@ -312,6 +343,11 @@ static int add_downtime(struct completeness *c, struct query *q, const struct sc
 		if (span.from != UNKNOWN && span.to != UNKNOWN)
 			spans[used++] = span;
 	}
+	/* Without a bound as far as there are records; but who should be recording may have died.
+	 */
+	if (until == UNKNOWN && count && !runs[count - 1].ended &&
+	    wants(scope, runs[count - 1].boot) && is_of_this_boot(&runs[count - 1]))
+		until = scope->now_unix_ns;
 	/* Nobody can have recorded what is yet to come. */
 	if (until != UNKNOWN && until > scope->now_unix_ns)
 		until = scope->now_unix_ns;

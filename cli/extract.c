@@ -85,6 +85,23 @@ static void find_range(const struct session *s, const struct extract *e, int64_t
 	}
 }
 
+/* The clock may have been set meanwhile: of what is asked for, its lives in boot time. */
+static int add_lives(struct extract *e)
+{
+	struct boot_range lives = {e->target->boot, e->target->start_boot_ns,
+				   e->target->start_boot_ns};
+
+	for (size_t i = 0; i < e->list.count; i++) {
+		const struct process *p = e->list.item[i];
+
+		if (p->selected && !process_ended(p))
+			lives.to_ns = INT64_MAX;
+		else if (p->selected && p->end_boot_ns > lives.to_ns)
+			lives.to_ns = p->end_boot_ns;
+	}
+	return completeness_add_boot(&e->completeness, &lives, &e->list);
+}
+
 static int add_completeness(struct session *s, struct extract *e)
 {
 	int64_t since, until;
@@ -101,6 +118,8 @@ static int add_completeness(struct session *s, struct extract *e)
 		else if (r == 0)
 			r = session_add_time(s, &e->completeness, s->db[i], since, until, &e->list);
 	}
+	if (r == 0 && e->target)
+		r = add_lives(e);
 	if (r == 0 && e->target)
 		r = gather_line(e->target, &e->completeness);
 	return r < 0 ? r : completeness_add_processes(&e->completeness, &e->list);

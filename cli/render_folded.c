@@ -3,6 +3,8 @@
  * Folded stacks for flame graphs: "systemd;sshd;bash;make 12". A frame is a name, a stack is the
  * line of parents, the number is how many processes were started there. Blanks, semicolons and
  * what cannot be shown are escaped. What is missing goes to stderr: the format has no comments.
+ * Every stack is told whole, so of a deep one the middle is left out: else processes that start
+ * each other one after the other would fill the disk of who asks.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +14,9 @@
 #include "cli/entity.h"
 #include "cli/escape.h"
 #include "cli/render.h"
+
+/* Frames at each end of a stack. */
+#define FRAMES 64
 
 struct stacks {
 	struct process_list line; /* leaf first */
@@ -71,8 +76,13 @@ static int folded_process(struct writer *w, const struct node *n)
 	if (r < 0)
 		return r;
 	buffer_clear(&s->out);
-	for (size_t i = s->line.count; i-- > 0;)
+	for (size_t i = s->line.count; i-- > 0;) {
 		add_frame(s, s->line.item[i]);
+		if (s->line.count > 2 * FRAMES && i == s->line.count - FRAMES) {
+			buffer_printf(&s->out, ";[%zu-more]", s->line.count - 2 * FRAMES);
+			i = FRAMES;
+		}
+	}
 	buffer_printf(&s->out, " %" PRId64 "\n", count);
 	if (s->out.failed || s->name.failed)
 		return -ENOMEM;

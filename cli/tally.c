@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/moment.h"
+
 #define NS_PER_MINUTE 60000000000LL
 
 struct tally_minute {
@@ -182,16 +184,24 @@ static struct name exe_of(const struct image *image)
 }
 
 /* What the parent was executing then: it may have executed something else since. */
-static struct name parent_exe(const struct process *parent, int64_t unix_ns)
+static int parent_exe(struct process *parent, int64_t boot_ns, struct name *ret_name)
 {
 	const struct image *image = parent->image;
+	struct exec then = {0};
+	int r = 0;
 
 	for (size_t i = parent->exec_count; i-- > 0;) {
 		image = parent->execs[i].image;
-		if (parent->execs[i].unix_ns == UNKNOWN || parent->execs[i].unix_ns <= unix_ns)
+		if (parent->execs[i].boot_ns == UNKNOWN || parent->execs[i].boot_ns <= boot_ns)
 			break;
+		if (i == 0) {
+			/* It had not called exec yet: what it was born with. */
+			r = moment_image(parent, boot_ns, &then);
+			image = then.image;
+		}
 	}
-	return exe_of(image);
+	*ret_name = exe_of(image);
+	return r;
 }
 
 static int count_user(struct tally *t, const struct context *context, int64_t when, bool failed)
@@ -216,7 +226,7 @@ static int count_user(struct tally *t, const struct context *context, int64_t wh
 }
 
 static int count_exec(struct tally *t, const struct process *p, const struct exec *e,
-		      const struct process *parent)
+		      struct process *parent)
 {
 	bool latest = e == &p->execs[p->exec_count - 1];
 	bool failed = latest && process_ended(p) && p->status != UNKNOWN && p->status != 0;
@@ -230,12 +240,14 @@ static int count_exec(struct tally *t, const struct process *p, const struct exe
 		r = count_user(t, e->context, when, failed);
 	if (r < 0 || !parent)
 		return r;
-	above = parent_exe(parent, when);
+	r = parent_exe(parent, e->boot_ns == UNKNOWN ? p->start_boot_ns : e->boot_ns, &above);
+	if (r < 0)
+		return r;
 	return count_hashed(t, &t->pairs, mix(above.hash, exe.hash), above.value, exe.value, when,
 			    failed);
 }
 
-int tally_add(struct tally *t, const struct process *p, const struct process *parent)
+int tally_add(struct tally *t, const struct process *p, struct process *parent)
 {
 	int r = 0;
 

@@ -38,7 +38,7 @@ struct tally {
 void tally_init(struct tally *tally, int64_t since_unix_ns, int64_t until_unix_ns);
 void tally_deinit(struct tally *tally);
 /* p needs query_execs_of(); parent may be NULL. 0 or -ENOMEM. */
-int tally_add(struct tally *tally, const struct process *p, const struct process *parent);
+int tally_add(struct tally *tally, const struct process *p, struct process *parent);
 int tally_add_failure(struct tally *tally, const struct exec_failure *failure);
 const struct tally_entry *tally_find(const struct tally_table *table, const char *name,
 				     const char *child);

@@ -237,15 +237,23 @@ FROM recorder_row r JOIN boot b ON b.boot = r.boot;
 CREATE VIEW exec_parent_base AS
 SELECT e.*, coalesce(
   (SELECT x.image FROM exec_base x
-   WHERE x.process_id = e.parent_id AND coalesce(x.boot_ns, 0) <= e.boot_ns
+   WHERE x.process_id = e.parent_id AND coalesce(x.boot_ns, 0) <= coalesce(e.boot_ns,
+     (SELECT c.start_boot_ns FROM process_row c WHERE c.process_id = e.process_id))
    ORDER BY x.boot_ns DESC LIMIT 1),
-  -- It had not called exec yet: what it was born with.
-  (SELECT coalesce(
-     (SELECT x.image FROM exec_base x
-      WHERE x.process_id = p.parent_id AND coalesce(x.boot_ns, 0) <= p.start_boot_ns
-        AND (p.provenance >> 3) & 7 <> 7
-      ORDER BY x.boot_ns DESC LIMIT 1), p.image)
-   FROM process_row p WHERE p.process_id = e.parent_id)) AS parent_image
+  -- It had not called exec yet: what it was born with, from the nearest that had. Who never did has that still.
+  (WITH RECURSIVE up(depth, parent_id, at, image) AS (
+     SELECT 1, p.parent_id, p.start_boot_ns, CASE (p.provenance >> 3) & 7 WHEN 7 THEN p.image END
+     FROM process_row p WHERE p.process_id = e.parent_id
+     UNION ALL
+     SELECT up.depth + 1, p.parent_id, p.start_boot_ns, coalesce(
+       (SELECT x.image FROM exec_base x
+        WHERE x.process_id = p.process_id AND coalesce(x.boot_ns, 0) <= up.at
+        ORDER BY x.boot_ns DESC LIMIT 1),
+       CASE (p.provenance >> 3) & 7 WHEN 7 THEN p.image END)
+     FROM up JOIN process_row p ON p.process_id = up.parent_id
+     WHERE up.image IS NULL AND up.depth < 64)
+   SELECT image FROM up WHERE image IS NOT NULL LIMIT 1),
+  (SELECT p.image FROM process_row p WHERE p.process_id = e.parent_id)) AS parent_image
 FROM exec_base e;
 
 -- One row per program that a process became, in the names of Sigma's category process_creation.

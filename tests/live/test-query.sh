@@ -96,6 +96,29 @@ test_closing_line() {
 	query window --since "$STARTED" --strict >/dev/null || die "--strict: status $?"
 }
 
+# A recorder that was killed a moment ago, and a copy of what it wrote, know nothing of the time since.
+test_killed_is_told() {
+	local db status
+	configure_to_stay
+	record_start
+	in_cgroup "$LIVE_HELPERS/tiny"
+	sleep 0.5
+	query window --since "$STARTED" >"$WORK/text" || die "while recording: status $?: $(cat "$WORK/text")"
+	! grep -q 'nothing was recorded' "$WORK/text" || die "while recording: $(cat "$WORK/text")"
+	sql "VACUUM INTO '$WORK/copy.db'"
+	record_kill
+	in_cgroup "$LIVE_HELPERS/tiny"
+	sleep 1
+	for db in "$DB" "$WORK/copy.db"; do
+		status=0
+		"$LINEAGE_QUERY" window --since "$STARTED" --strict --db "$db" >"$WORK/text" 2>&1 || status=$?
+		expect "status of $db" 4 "$status"
+		grep -q 'nothing was recorded from .* to ' "$WORK/text" || die "$(cat "$WORK/text")"
+	done
+	record_finish
+	expect "both are there then" 2 "$(sql "SELECT count(*) FROM exec WHERE exe LIKE '%/tiny'")"
+}
+
 # While it is written, by who may read it; and a copy of the one file, on its own.
 test_readers() {
 	record_start

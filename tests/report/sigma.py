@@ -54,6 +54,10 @@ RULES = [
         "condition": "selection"}, [290]),
     ("the parent as it was then", {
         "selection": {"ParentImage|endswith": "/env", "Image|endswith": "/setup"}, "condition": "selection"}, [301]),
+    ("a parent that was found running", {
+        "selection": {"ParentImage|endswith": "/httpd", "Image|endswith": "/ash"}, "condition": "selection"}, [311]),
+    ("parents that had not called exec yet", {
+        "selection": {"ParentImage|endswith": "/pipeline", "Image|endswith": "/stage"}, "condition": "selection"}, [323]),
 ]
 
 
@@ -143,6 +147,13 @@ def build(path):
     run(301, changing, "/usr/bin/setup", ["setup"])
     at[0] = 62
     run(302, changing, "/usr/bin/setup", ["setup"])
+    httpd = d.process(310, SECOND, top, d.image("/usr/sbin/httpd", ["httpd"]), snapshot=1)
+    d.process(311, 2 * SECOND, httpd, d.image("/usr/bin/ash", ["ash"]), snapshot=1)
+    # Each forks the next, and all of them call exec a second later.
+    above = d.process(320, 70 * SECOND, top, d.image("/usr/bin/pipeline", ["pipeline"]))
+    for pid, exe in ((321, "/usr/bin/first"), (322, "/usr/bin/second"), (323, "/usr/bin/stage")):
+        above = d.process(pid, 71 * SECOND + pid, above, d.image(exe, [exe]), 5 * SECOND)
+        d.run("UPDATE process_row SET exec_after_ns = ? WHERE process_id = ?", SECOND - 2 * pid, above)
     d.finish()
 
 
