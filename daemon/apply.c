@@ -269,7 +269,11 @@ static int exec_image(struct recorder *r, const struct decode_exec *d, struct im
 	return intern_text(&r->intern, path, ii.exe.length, &image->cwd);
 }
 
-/* An image that was read back has no exec_id: then its time says which ring told of it before. */
+/*
+ * exec_id grows with each exec of a process, and where two generations of programs tell of several,
+ * the older one's are all there before the other's come. An image that was read back has none: then
+ * its time says which ring told of it before.
+ */
 static bool is_same_exec(const struct recorder *r, const struct process *p,
 			 const struct lineage_exec *e)
 {
@@ -277,7 +281,7 @@ static bool is_same_exec(const struct recorder *r, const struct process *p,
 		return false;
 	if (!p->image.exec_id)
 		return e->header.boot_ns < r->probe->control->alone_boot_ns;
-	return p->image.exec_id == e->exec_id;
+	return e->exec_id <= p->image.exec_id;
 }
 
 static int apply_exec(struct recorder *r, const void *bytes)
@@ -472,13 +476,15 @@ static int snapshot_image(struct recorder *r, struct process *p, const struct sn
 		.exe = {entry->exe, entry->exe ? strlen(entry->exe) : 0},
 		.args = {entry->args, entry->args_length},
 		.args_count = ROW_NONE,
-		.args_total = (int64_t)entry->args_length,
+		.args_total = (int64_t)entry->args_total,
 		.flags = s->flags,
 		.dev = s->dev,
 		.inode = s->inode,
 	};
 	int result;
 
+	if (entry->args_total > entry->args_length)
+		ii.args_count = (int64_t)entry->args_count;
 	memcpy(ii.comm, s->comm, sizeof(ii.comm));
 	p->image.provenance = PROVENANCE_SNAPSHOT;
 	p->image.exec_id = s->exec_id;

@@ -37,12 +37,12 @@ static const struct {
 	const char *program;
 	bool may_lack;
 } link_names[PROBE_LINKS] = {
-	[PROBE_LINK_FORK] = {"fork", "lineage_fork", false},
 	[PROBE_LINK_EXEC] = {"exec", "lineage_exec", false},
 	[PROBE_LINK_EXIT] = {"exit", "lineage_exit", false},
-	[PROBE_LINK_SPARE_FORK] = {"spare_fork", "spare_fork", true},
+	[PROBE_LINK_FORK] = {"fork", "lineage_fork", false},
 	[PROBE_LINK_SPARE_EXEC] = {"spare_exec", "spare_exec", true},
 	[PROBE_LINK_SPARE_EXIT] = {"spare_exit", "spare_exit", true},
+	[PROBE_LINK_SPARE_FORK] = {"spare_fork", "spare_fork", true},
 	[PROBE_LINK_SPARE_FAILED_EXECVE] = {"spare_failed_execve", "spare_failed_execve", true},
 	[PROBE_LINK_SPARE_FAILED_EXECVEAT] = {"spare_failed_execveat", "spare_failed_execveat",
 					      true},
@@ -493,6 +493,9 @@ int probe_open(struct probe *probe, struct probe *old, const struct probe_option
 
 void probe_detach(struct probe *probe)
 {
+	/* Whose birth is seen is to be seen whole. */
+	cleanup_close(&probe->links[PROBE_LINK_FORK]);
+	probe->links[PROBE_LINK_FORK] = -1;
 	for (int i = 0; i < PROBE_LINKS; i++) {
 		cleanup_close(&probe->links[i]);
 		probe->links[i] = -1;

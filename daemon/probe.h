@@ -26,16 +26,18 @@ enum probe_map {
 	PROBE_MAPS
 };
 
-/* In the order in which they are attached. Which of the middle ones there are depends on the
- * kernel.
+/*
+ * In the order in which they are attached. Which of the middle ones there are depends on the
+ * kernel. Fork comes after exec and exit: of whom the programs saw the birth they have seen all,
+ * and need not ask /proc.
  */
 enum probe_link {
-	PROBE_LINK_FORK,
 	PROBE_LINK_EXEC,
 	PROBE_LINK_EXIT,
-	PROBE_LINK_SPARE_FORK, /* each behind its main one: see bpf/README.md */
-	PROBE_LINK_SPARE_EXEC,
+	PROBE_LINK_FORK,
+	PROBE_LINK_SPARE_EXEC, /* each behind its main one: see bpf/README.md */
 	PROBE_LINK_SPARE_EXIT,
+	PROBE_LINK_SPARE_FORK,
 	/* What is attached last to a function runs first. */
 	PROBE_LINK_SPARE_FAILED_EXECVE,
 	PROBE_LINK_SPARE_FAILED_EXECVEAT,

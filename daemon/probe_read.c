@@ -55,8 +55,8 @@ static int made_good(const struct probe *probe, uint64_t ret_runs[PROBE_PAIRS],
 static const struct {
 	enum probe_link first, last, first_spare, last_spare;
 } pair_links[PROBE_PAIRS] = {
-	[PROBE_PAIR_LIVES] = {PROBE_LINK_FORK, PROBE_LINK_EXIT, PROBE_LINK_SPARE_FORK,
-			      PROBE_LINK_SPARE_EXIT},
+	[PROBE_PAIR_LIVES] = {PROBE_LINK_EXEC, PROBE_LINK_FORK, PROBE_LINK_SPARE_EXEC,
+			      PROBE_LINK_SPARE_FORK},
 	[PROBE_PAIR_FAILURES] = {PROBE_LINK_FAILED_EXECVE, PROBE_LINK_FAILED_EXECVEAT32,
 				 PROBE_LINK_SPARE_FAILED_EXECVE,
 				 PROBE_LINK_SPARE_FAILED_EXECVEAT32},

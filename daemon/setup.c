@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -15,24 +16,72 @@
 #include "daemon/switchover.h"
 #include "schema/cleanup.h"
 
-/* The cgroups of the configuration into the map that the programs ask. */
-static int fill_filter(struct daemon *d, struct probe *probe, const struct config_list *list,
-		       uint32_t verdict)
+struct filter {
+	struct lineage_cgroup_key *keys;
+	uint32_t *verdicts;
+	size_t count;
+};
+
+/* The cgroups of the configuration; nothing is changed yet. */
+static int find_cgroups(struct daemon *d, const struct config_list *list, uint32_t verdict,
+			struct filter *f)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		struct lineage_cgroup_key key = {0};
 		uint64_t id = 0;
 		int r = cgroup_id_of_path(&d->hierarchies, list->items[i], &id);
 
-		key.id = id;
 		if (r < 0) {
 			log_errno(r, "cgroup %s cannot be recorded", list->items[i]);
 			return -EINVAL;
 		}
-		if (bpf_map_update_elem(probe->maps[PROBE_MAP_FILTER], &key, &verdict, BPF_ANY) < 0)
-			return log_errno(-errno, "cgroup filter: %s", list->items[i]);
+		f->keys[f->count].id = id;
+		f->verdicts[f->count++] = verdict;
 	}
 	return 0;
+}
+
+static bool is_in_filter(const struct filter *f, const struct lineage_cgroup_key *key)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (memcmp(&f->keys[i], key, sizeof(*key)) == 0)
+			return true;
+	return false;
+}
+
+static int drop_stale(const struct filter *f, int map)
+{
+	struct lineage_cgroup_key key, next;
+	const struct lineage_cgroup_key *at = NULL;
+
+	while (bpf_map_get_next_key(map, at, &next) == 0) {
+		if (!is_in_filter(f, &next)) {
+			if (bpf_map_delete_elem(map, &next) < 0)
+				return -errno;
+			/* From the beginning again. */
+			at = NULL;
+			continue;
+		}
+		key = next;
+		at = &key;
+	}
+	return 0;
+}
+
+/*
+ * Into the map that the programs ask, which may be recording: what stays is there all the time, and
+ * what goes goes last, unless there is no room for both.
+ */
+static int fill_filter(const struct filter *f, int map)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		int r = bpf_map_update_elem(map, &f->keys[i], &f->verdicts[i], BPF_ANY);
+
+		if (r < 0 && errno == E2BIG && drop_stale(f, map) == 0)
+			r = bpf_map_update_elem(map, &f->keys[i], &f->verdicts[i], BPF_ANY);
+		if (r < 0)
+			return log_errno(-errno, "cgroup filter");
+	}
+	return drop_stale(f, map);
 }
 
 static uint32_t filter_bits(const struct config *config)
@@ -55,15 +104,26 @@ static void empty_map(int fd)
 			return;
 }
 
-/* Filters as configured now; verdicts and "path told" marks of before are void. */
+/*
+ * Filters as configured now; verdicts and "path told" marks of before are void. A configuration
+ * that is refused leaves those that are in force.
+ */
 static int set_filters(struct daemon *d, struct probe *probe)
 {
-	int r;
+	const struct config_list *include = &d->config->include_cgroup;
+	const struct config_list *exclude = &d->config->exclude_cgroup;
+	size_t count = include->count + exclude->count + 1;
+	CLEANUP_FREE struct lineage_cgroup_key *keys = calloc(count, sizeof(*keys));
+	CLEANUP_FREE uint32_t *verdicts = calloc(count, sizeof(*verdicts));
+	struct filter filter = {keys, verdicts, 0};
+	int r = keys && verdicts ? 0 : -ENOMEM;
 
-	empty_map(probe->maps[PROBE_MAP_FILTER]);
-	r = fill_filter(d, probe, &d->config->include_cgroup, LINEAGE_SUBTREE_INCLUDE);
 	if (r == 0)
-		r = fill_filter(d, probe, &d->config->exclude_cgroup, LINEAGE_SUBTREE_EXCLUDE);
+		r = find_cgroups(d, include, LINEAGE_SUBTREE_INCLUDE, &filter);
+	if (r == 0)
+		r = find_cgroups(d, exclude, LINEAGE_SUBTREE_EXCLUDE, &filter);
+	if (r == 0)
+		r = fill_filter(&filter, probe->maps[PROBE_MAP_FILTER]);
 	if (r == 0) {
 		probe->control->filter = filter_bits(d->config);
 		empty_map(probe->maps[PROBE_MAP_CGROUPS]);

@@ -18,8 +18,9 @@ struct snapshot_entry {
 	bool looked; /* into /proc */
 	char *exe;   /* NULL: unknown, or a kernel thread */
 	char *cwd;
-	char *args; /* as in /proc/PID/cmdline */
-	size_t args_length;
+	char *args; /* as in /proc/PID/cmdline, of which args_length bytes are kept */
+	size_t args_length, args_total;
+	size_t args_count; /* where not all is kept */
 };
 
 struct snapshot {

@@ -101,6 +101,31 @@ static void drop(char **p)
 	*p = NULL;
 }
 
+/* How long arguments are of which not all is kept, and how many. */
+static void measure_args(struct snapshot_entry *e, const char *root)
+{
+	char path[PATH_MAX], bytes[4096], last = 0;
+	CLEANUP_CLOSE int fd = -1;
+	ssize_t n;
+
+	e->args_total = e->args_length;
+	if (e->args_length < LINEAGE_ARGS_MAX ||
+	    proc_path(path, root, e->record.header.process.pid, "cmdline") < 0)
+		return;
+	e->args_total = e->args_count = 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+		e->args_total += (size_t)n;
+		for (ssize_t i = 0; i < n; i++)
+			e->args_count += bytes[i] == 0;
+		last = bytes[n - 1];
+	}
+	e->args_count += last != 0;
+	/* It has become another one: whoever looks next will see. */
+	if (e->args_total < e->args_length)
+		e->args_total = e->args_length;
+}
+
 void snapshot_look(struct snapshot_entry *e, const char *root)
 {
 	const struct lineage_key *key = &e->record.header.process;
@@ -111,12 +136,14 @@ void snapshot_look(struct snapshot_entry *e, const char *root)
 	e->exe = read_link(root, key->pid, "exe");
 	e->cwd = read_link(root, key->pid, "cwd");
 	e->args = read_file(root, key->pid, "cmdline", LINEAGE_ARGS_MAX, &e->args_length);
+	if (e->args)
+		measure_args(e, root);
 	if (still_the_same(root, key))
 		return;
 	drop(&e->exe);
 	drop(&e->cwd);
 	drop(&e->args);
-	e->args_length = 0;
+	e->args_length = e->args_total = 0;
 }
 
 static uint32_t namespace_number(const char *root, uint32_t pid, const char *name)

@@ -201,3 +201,40 @@ test_query_nothing_found() {
 	refuses 1 . "$LINEAGE_QUERY" tree --pid 4194303 --db "$DB"
 	refuses 2 'pid|process' "$LINEAGE_QUERY" tree --pid x --db "$DB"
 }
+
+# A start that is refused takes nothing out of the filters of programs that go on.
+test_filters_stay() {
+	local status=0
+	configure_to_stay
+	record_start
+	record_hand_over
+	"$LINEAGED" --config "$CONFIG" --db "$DB" --pin-dir "$PINS" --include-cgroup "$CGROUP/nowhere" \
+		--include-cgroup "$CGROUP" 2>>"$DAEMON_LOG" </dev/null || status=$?
+	expect "status of a cgroup that is not there" 78 "$status"
+	mkdir "$CGROUP/met"
+	(echo "$BASHPID" >"$CGROUP/met/cgroup.procs"; exec "$LIVE_HELPERS/tiny")
+	record_start
+	(echo "$BASHPID" >"$CGROUP/met/cgroup.procs"; exec "$LIVE_HELPERS/tiny")
+	rmdir "$CGROUP/met"
+	record_hand_over
+	record_finish
+	proven
+	expect "while it was away, and after" 2 "$(sql "SELECT count(*) FROM exec WHERE exe LIKE '%/tiny'")"
+}
+
+# Of a process that was running before, the arguments may be longer than what is kept.
+test_long_args_before() {
+	local long
+	printf -v long '%0100000d' 0
+	mkfifo "$WORK/leash"
+	in_cgroup bash -c 'read -r; : "$0" "$1"' "$long" last <>"$WORK/leash" &
+	until [[ $(<"$CGROUP/cgroup.procs") ]]; do pause 0.02; done
+	pause 0.2
+	record_start
+	expect "bytes, count, cut" '100035 5 1' "$(sql "SELECT args_bytes || ' ' || args_count || ' ' || args_truncated
+		FROM exec WHERE args_bytes > 100000 AND provenance = 'snapshot'")"
+	echo >"$WORK/leash"
+	wait $!
+	record_stop
+	proven
+}

@@ -101,6 +101,10 @@ test_take_over() {
 	record_start
 	fail_start $((rounds * 2))
 	flood_start --workers 2 --rate 300 --seconds 1000
+	# Five execs in a row, of which both generations of programs tell.
+	# shellcheck disable=SC2016
+	in_cgroup bash -c 'while [[ ! -e $0 ]]; do env env env env true; done' "$WORK/enough" &
+	CHAINS=$!
 	for ((i = 0; i < rounds; i++)); do
 		pause_random
 		record_hand_over
@@ -108,11 +112,15 @@ test_take_over() {
 		record_start
 	done
 	wait "$FAILING"
+	: >"$WORK/enough"
+	wait "$CHAINS"
 	flood_stop
 	record_hand_over
 	expect "taken over" "$rounds" "$(grep -c 'taken over' "$DAEMON_LOG")"
 	record_finish "Capture.RingSize=$ring"
 	nothing_lost
+	expect "execs of each chain" 5 "$(sql "SELECT group_concat(DISTINCT n) FROM (SELECT count(*) AS n FROM exec
+		WHERE process_id IN (SELECT process_id FROM exec WHERE exe LIKE '%/true') GROUP BY process_id)")"
 	# The programs themselves are processes, too.
 	expect "processes that ended" 0 "$(sql "SELECT count(*) FROM process WHERE exe LIKE '%/tiny' AND exit_code IS NULL")"
 	expect "processes of the flood" $((CREATED - 2)) "$(sql "SELECT count(*) FROM exec WHERE exe LIKE '%/tiny'")"
@@ -557,4 +565,23 @@ test_recovered_image() {
 	cgroup_empty
 	record_stop
 	proven
+}
+
+# What is forked while the programs are being attached, calls exec a moment later, and stays.
+test_busy_start() {
+	local i
+	for ((i = 0; i < $(quick 2 10); i++)); do
+		rm -f "$DB"*
+		# shellcheck disable=SC2016
+		in_cgroup bash -c 'for ((i = 0; i < 600; i++)); do sleep 1000 & done; wait' &
+		pause "0.$((RANDOM % 3))"
+		record_start
+		until (($(wc -l <"$CGROUP/cgroup.procs") == 601)); do pause 0.05; done
+		sleep 0.5
+		record_stop
+		expect "running something else" 1 "$(sql "SELECT count(*) FROM process p WHERE exe NOT LIKE '%/sleep'
+			AND end IS NULL AND cgroup LIKE '%${CGROUP##*/}'")"
+		cgroup_empty
+		wait
+	done
 }

@@ -169,7 +169,7 @@ START_TEST(test_the_last_look_for_skipped_runs)
 {
 	begin();
 	if (synthetic_runs(&s, NULL, 0)) {
-		for (int i = PROBE_LINK_FORK; i <= PROBE_LINK_EXIT; i++)
+		for (int i = PROBE_LINK_EXEC; i <= PROBE_LINK_FORK; i++)
 			s.probe.programs[i] = s.iterator[1];
 		ck_assert_int_eq(recorder_tick(&s.recorder), 0);
 		ck_assert_int_eq(recorder_finish(&s.recorder, "stopped"), 0);
