@@ -45,19 +45,6 @@ static bool names_starts(const struct flags *f)
 	return f->pid.count > 0;
 }
 
-static int add_life(struct search *s, const struct process *p)
-{
-	struct session *session = s->session;
-	struct process_list one = {(struct process **)&p, 1, 0};
-	const struct boot_range life = {p->boot, p->start_boot_ns,
-					process_ended(p) ? p->end_boot_ns : INT64_MAX};
-	int r = completeness_add_range(&s->completeness, p->db, p->start_unix_ns,
-				       process_ended(p) ? p->end_unix_ns : session->now_unix_ns,
-				       session->now_unix_ns, &one);
-
-	return r < 0 ? r : completeness_add_boot(&s->completeness, &life, &one);
-}
-
 /* The processes of these pids: few, with their time checked one by one. */
 static int find_pids(struct search *s, struct query *q, struct process_list *list)
 {
@@ -103,7 +90,7 @@ static int from_pids(struct search *s, struct query **failed)
 		s->found++;
 		r = emit(s, p);
 		if (r == 0 && names_starts(&session->flags))
-			r = add_life(s, p);
+			r = completeness_add_life(&s->completeness, p, s->session->now_unix_ns);
 	}
 	process_list_deinit(&list);
 	return r;

@@ -289,17 +289,11 @@ static int show_json(struct show *s, struct process *p)
 static int show_one(struct show *s, struct process *p)
 {
 	struct process_list one = {&p, 1, 0}, parent = {0};
-	int64_t until = process_ended(p) ? p->end_unix_ns : s->session->now_unix_ns;
-	const struct boot_range life = {p->boot, p->start_boot_ns,
-					process_ended(p) ? p->end_boot_ns : INT64_MAX};
 	int r = gather_details(p->db, &one);
 
 	p->selected = true;
 	if (r == 0)
-		r = completeness_add_range(&s->completeness, p->db, p->start_unix_ns, until,
-					   s->session->now_unix_ns, &one);
-	if (r == 0)
-		r = completeness_add_boot(&s->completeness, &life, &one);
+		r = completeness_add_life(&s->completeness, p, s->session->now_unix_ns);
 	/* Of the ancestors only the parent is told. */
 	if (r == 0)
 		r = query_ancestors(p->db, p, 1, &parent);

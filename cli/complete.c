@@ -388,6 +388,18 @@ int completeness_add_boot(struct completeness *c, const struct boot_range *range
 	return add_gaps(c, range->boot->db, range, shown);
 }
 
+int completeness_add_life(struct completeness *c, struct process *p, int64_t now_unix_ns)
+{
+	const struct process_list one = {&p, 1, 0};
+	const struct boot_range life = {p->boot, p->start_boot_ns,
+					process_ended(p) ? p->end_boot_ns : INT64_MAX};
+	int r = completeness_add_range(c, p->db, p->start_unix_ns,
+				       process_ended(p) ? p->end_unix_ns : now_unix_ns, now_unix_ns,
+				       &one);
+
+	return r < 0 ? r : completeness_add_boot(c, &life, &one);
+}
+
 int completeness_add_time(struct completeness *c, struct query *q, const struct scope *scope,
 			  const struct process_list *shown)
 {

@@ -63,6 +63,10 @@ int completeness_add_range(struct completeness *completeness, struct query *quer
 int completeness_add_boot(struct completeness *completeness, const struct boot_range *range,
 			  const struct process_list *shown);
 
+/* Loss in the life of one process, by either clock. */
+int completeness_add_life(struct completeness *completeness, struct process *process,
+			  int64_t now_unix_ns);
+
 /* What an answer about a time looked through. */
 struct scope {
 	int64_t since_unix_ns, until_unix_ns, now_unix_ns;

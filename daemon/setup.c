@@ -95,15 +95,6 @@ static uint32_t filter_bits(const struct config *config)
 	return bits;
 }
 
-static void empty_map(int fd)
-{
-	struct lineage_cgroup_key key;
-
-	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
-		if (bpf_map_delete_elem(fd, &key) < 0)
-			return;
-}
-
 /*
  * Filters as configured now; verdicts and "path told" marks of before are void. A configuration
  * that is refused leaves those that are in force.
@@ -126,7 +117,7 @@ static int set_filters(struct daemon *d, struct probe *probe)
 		r = fill_filter(&filter, probe->maps[PROBE_MAP_FILTER]);
 	if (r == 0) {
 		probe->control->filter = filter_bits(d->config);
-		empty_map(probe->maps[PROBE_MAP_CGROUPS]);
+		drop_stale(&(struct filter){0}, probe->maps[PROBE_MAP_CGROUPS]);
 		probe->control->cgroups_emptied++;
 	}
 	return r;

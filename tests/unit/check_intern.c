@@ -244,22 +244,34 @@ START_TEST(test_contexts)
 }
 END_TEST
 
-START_TEST(test_cgroups)
+#define ID	 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DOCKER	 "docker-" ID ".scope\0system.slice\0"
+#define NS_PER_S 1000000000ULL
+
+/* The components of a path, the innermost first, as a cgroup tells them. */
+#define TELL(id, components) tell((id), (components), sizeof(components) - 1)
+
+static void tell(uint64_t id, const char *components, size_t length)
 {
-#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	static const char components[] = "docker-" ID ".scope\0system.slice\0";
 	char bytes[256] = {0};
 	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
+
+	g->id = id;
+	g->header.boot_ns = 100 * NS_PER_S;
+	g->path_length = (uint32_t)length;
+	memcpy(g->data, components, length);
+	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+}
+
+START_TEST(test_cgroups)
+{
 	struct lineage_ids ids = {.cgroup_id = 9};
 	int64_t id;
 
 	begin();
-	g->id = 9;
-	g->path_length = sizeof(components) - 1;
-	memcpy(g->data, components, sizeof(components) - 1);
 	ck_assert_int_eq(intern_context(&n, &ids, &id), 0);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(intern_cgroup(&n, g), 0);
+		TELL(9, DOCKER);
 	ck_assert_int_eq(store_commit(&s), 0);
 	ck_assert_int_eq(ask("SELECT count(*) FROM cgroup WHERE path = '/system.slice/docker-" ID
 			     ".scope' AND container_id = '" ID "'"),
@@ -268,13 +280,11 @@ START_TEST(test_cgroups)
 	ck_assert_int_eq(intern_forget(&n), 0);
 	ck_assert_int_eq(store_begin(&s), 0);
 	ck_assert_int_eq(intern_context(&n, &ids, &id), 0);
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(9, DOCKER);
 	ck_assert_int_eq(ask("SELECT count(*) FROM cgroup"), 1);
 	end();
 }
 END_TEST
-
-#define NS_PER_S 1000000000ULL
 
 static void make_state(const char *text)
 {
@@ -309,16 +319,8 @@ static int64_t named(const char *name)
 /* A path is told once. The name is written a moment later. */
 START_TEST(test_name_comes_later)
 {
-	static const char components[] = "docker-" ID ".scope\0system.slice\0";
-	char bytes[256] = {0};
-	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
-
 	begin();
-	g->id = 9;
-	g->header.boot_ns = 100 * NS_PER_S;
-	g->path_length = sizeof(components) - 1;
-	memcpy(g->data, components, sizeof(components) - 1);
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(9, DOCKER);
 	ck_assert(!intern_name_is_due(&n, 100 * NS_PER_S));
 	ck_assert(intern_name_is_due(&n, 101 * NS_PER_S));
 	ck_assert_int_eq(intern_name(&n, 101 * NS_PER_S), 0);
@@ -331,7 +333,7 @@ START_TEST(test_name_comes_later)
 	store_rollback(&s);
 	ck_assert_int_eq(store_begin(&s), 0);
 	ck_assert_int_eq(intern_forget(&n), 0);
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(9, DOCKER);
 	ck_assert_int_eq(named("shop"), 1);
 	/* And then it is not looked for any more. */
 	for (uint64_t now = 110; now < 200; now += 30)
@@ -346,21 +348,10 @@ END_TEST
 /* The daemon is restarted while the runtime has not written the name yet. */
 START_TEST(test_name_comes_after_a_restart)
 {
-	static const char components[] = "docker-" ID ".scope\0system.slice\0";
-	char bytes[256] = {0};
-	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
-
 	begin();
-	g->id = 9;
-	g->header.boot_ns = 100 * NS_PER_S;
-	g->path_length = sizeof(components) - 1;
-	memcpy(g->data, components, sizeof(components) - 1);
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(9, DOCKER);
 	/* One without a container has nothing to wait for. */
-	g->id = 10;
-	g->path_length = sizeof("system.slice");
-	memcpy(g->data, "system.slice", sizeof("system.slice"));
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(10, "system.slice\0");
 	ck_assert_int_eq(store_commit(&s), 0);
 	intern_deinit(&n);
 	make_state("{\"Name\":\"/shop\",\"Config\":{}}");
@@ -378,15 +369,8 @@ END_TEST
 /* The runtime forgot the container meanwhile: what was learned of it stays. */
 START_TEST(test_gone_after_a_restart)
 {
-	static const char components[] = "job1\0ci\0";
-	char bytes[256] = {0};
-	struct lineage_cgroup *g = (struct lineage_cgroup *)bytes;
-
 	begin();
-	g->id = 9;
-	g->path_length = sizeof(components) - 1;
-	memcpy(g->data, components, sizeof(components) - 1);
-	ck_assert_int_eq(intern_cgroup(&n, g), 0);
+	TELL(9, "job1\0ci\0");
 	/* As if its state had told what it is, and no name. */
 	ck_assert_int_eq(ask("UPDATE cgroup SET container_id = 'job1', runtime = 'containerd', "
 			     "image_name = 'tests:1' RETURNING 1"),
