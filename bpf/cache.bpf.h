@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * process_cache: what is known of each process, kept until the daemon has committed its end.
+ * process_cache: what is known of each process, kept until its end is in the ring, and if an event
+ * of it found no room there, until the daemon has rebuilt that.
  *
- * Entries are made here and freed by the daemon, never by chance. A full cache costs the chance to
- * rebuild what a full ring lost; it is counted and nothing else fails.
+ * Entries are made here and freed here or by the daemon, never by chance. A full cache costs the
+ * chance to rebuild what a full ring lost; it is counted and nothing else fails.
  */
 #ifndef LINEAGE_CACHE_BPF_H
 #define LINEAGE_CACHE_BPF_H

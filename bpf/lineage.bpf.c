@@ -88,8 +88,11 @@ static __always_inline int fork_event(struct task_struct *creator, struct task_s
 		p->fork_seq = f.header.seq;
 		p->fork_cpu = f.header.cpu;
 	}
-	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags(f.header.seq, sizeof(f))) < 0)
+	if (bpf_ringbuf_output(&events, &f, sizeof(f), wake_flags(f.header.seq, sizeof(f))) < 0) {
 		lost(c, LINEAGE_FORK);
+		if (p)
+			p->known |= 1u << LINEAGE_KINDS;
+	}
 	return 0;
 }
 
@@ -328,6 +331,7 @@ static __noinline int exec_lost(struct linux_binprm *bprm, struct task_struct *t
 
 	if (!p)
 		return 0;
+	p->known |= 1u << LINEAGE_KINDS;
 	task_key(&p->current_parent, task->real_parent);
 	task_ids(&p->ids, task);
 	if (n > sizeof(p->args))
@@ -462,6 +466,18 @@ static __always_inline void cache_exit(struct lineage_process *p, const struct l
 	p->state = LINEAGE_STATE_EXITED;
 }
 
+/*
+ * Whether nobody will ask for this entry once the end is in the ring: the fork told of its parent,
+ * and nothing is to be rebuilt. Freed here, it is the next to be used on this CPU, and still in its
+ * memory caches: a fork then takes a quarter less time. Spare programs do ask.
+ */
+static __always_inline bool is_all_sent(const struct lineage_process *p)
+{
+	__u32 asked = 1u << LINEAGE_FORK | 1u << LINEAGE_KINDS;
+
+	return !LINEAGE_PREEMPTED && p && (p->known & asked) == 1u << LINEAGE_FORK;
+}
+
 /* A process that is known has its end recorded, wherever it has been moved in the meantime. */
 static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 {
@@ -496,10 +512,17 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 	exit_usage(&e, task);
 	e.status = exit_status(task);
 	task_comm(e.comm, task->group_leader);
-	if (p)
+	if (is_all_sent(p))
+		e.flags = LINEAGE_EXIT_FREED;
+	else if (p)
 		cache_exit(p, &e);
-	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(e.header.seq, sizeof(e))) < 0)
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(e.header.seq, sizeof(e))) < 0) {
 		lost(c, LINEAGE_EXIT);
+		if (p)
+			cache_exit(p, &e);
+	} else if (e.flags & LINEAGE_EXIT_FREED) {
+		bpf_map_delete_elem(&process_cache, &e.header.process);
+	}
 	return 0;
 }
 

@@ -181,9 +181,12 @@ struct lineage_exit {
 	__u64 user_ns, system_ns, runtime_ns;
 	__u64 max_rss_kib;
 	__u32 status; /* as wait(2) gives it: code << 8 | core << 7 | signal */
-	__u32 pad;
+	__u32 flags;  /* LINEAGE_EXIT_FREED */
 	char comm[LINEAGE_COMM_LEN];
 };
+
+/* Every event of the process has found room, so process_cache holds it no more. */
+#define LINEAGE_EXIT_FREED (1u << 0)
 
 /* The first time that a cgroup is met. Path as in lineage_exec. hierarchy 0 is cgroup2. */
 struct lineage_cgroup {
@@ -215,6 +218,7 @@ struct lineage_snapshot {
 /*
  * Value of process_cache. Readable through bpftool, and enough to rebuild the fork, the last exec
  * and the exit of a process whose records were lost: (cpu, seq) of each say which ones those are.
+ * It goes with the process, unless something is to be rebuilt or spare programs ask.
  * `args` is a prefix of argv with its NULs shown as blanks; bit i of args_breaks says that byte i
  * was a NUL. A child starts with its parent's binary and args, as it starts with its memory.
  */
@@ -232,7 +236,9 @@ struct lineage_process {
 	__u64 exit_boot_ns; /* 0: not yet */
 	__u64 fork_seq, exec_seq, exit_seq;
 	__u32 fork_cpu, exec_cpu, exit_cpu;
-	__u32 known; /* bit LINEAGE_FORK, _EXEC, _EXIT: that event was seen by the programs */
+	/* Bit LINEAGE_FORK, _EXEC, _EXIT: that event was seen by the programs; LINEAGE_KINDS: one
+	 * of them found no room. */
+	__u32 known;
 	__u32 exec_count;
 	__u32 flags;
 	__u64 inode;

@@ -5,7 +5,7 @@
 #ifndef LINEAGE_MAPS_BPF_H
 #define LINEAGE_MAPS_BPF_H
 
-/* What is known of every process that lives or whose end is not yet in the database. */
+/* What is known of every process that lives, or of which an event has found no room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536); /* loader */

@@ -438,6 +438,9 @@ static int apply_exit(struct recorder *r, const void *bytes)
 	int result = recover_process(r, &e->header.process, &p);
 
 	r->counters.exits++;
+	/* Of two generations of programs, the cache of the later one is the one there is. */
+	if (result == 0)
+		p->freed = e->flags & LINEAGE_EXIT_FREED;
 	if (result == 0 && has_row(p->end, p->end_cpu, p->end_seq, &e->header)) {
 		ledger_unseen(&r->ledger, e->header.cpu, 1);
 		return 0;

@@ -93,8 +93,7 @@ const struct config_key config_keys[] = {
 		.max = 4194304,
 		.initial = "65536",
 		.help = "Processes that process_cache holds: the running ones and, for "
-			"CacheKeepSec=, "
-			"the ended ones.",
+			"CacheKeepSec=, ended ones of which an event found no room in the ring.",
 		.reason = "Twice the PIDs that a kernel gives out by default on a small node. The "
 			  "largest value is the kernel's limit of PIDs.",
 	},
@@ -103,11 +102,11 @@ const struct config_key config_keys[] = {
 		.min = 0,
 		.max = SEC(3600),
 		.initial = "10s",
-		.help = "How long a process stays in process_cache after its end and after it has "
-			"been committed.",
-		.reason =
-			"Long enough to look at with bpftool, short enough for a node that starts "
-			"thousands per second.",
+		.help = "How long a process of which an event found no room in the ring stays in "
+			"process_cache after its end has been committed. Others leave it at their "
+			"end; on kernels that preempt tracepoints, all of them stay.",
+		.reason = "Until lost events have been rebuilt, which takes a second or two; long "
+			  "enough to look at with bpftool.",
 	},
 	{
 		KEY("Capture", "ArgsMax", CONFIG_SIZE, args_max_bytes),

@@ -65,6 +65,7 @@ struct process {
 	int64_t user_us, system_us, max_rss_kib;
 
 	uint64_t ended_boot_ns; /* when it was put on the list of ended ones */
+	bool freed;		/* process_cache has let go of it already */
 	bool stored;		/* has its row */
 	bool changed;		/* on the list of changed ones */
 	bool birth_changed;	/* what its row says of its birth is no longer right */

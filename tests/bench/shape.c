@@ -415,6 +415,7 @@ static const void *make_exit(struct shape *s, struct life *l, size_t *ret_length
 	e->user_ns = run > 4000000 ? run / 4000000 * 4000000 : 0;
 	e->max_rss_kib = 800 + choose(s, 40000);
 	e->status = unit(s) < 0.05 ? (1 + draw(s) % 3) << 8 : 0;
+	e->flags = LINEAGE_EXIT_FREED;
 	memcpy(e->comm, l->comm, sizeof(e->comm));
 	*ret_length = sizeof(*e);
 	return e;

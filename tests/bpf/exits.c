@@ -109,6 +109,15 @@ static void act_kill_after_leader(void *arg)
 	syscall(SYS_exit, 8);
 }
 
+static bool is_kept_as(const struct lineage_exit *e)
+{
+	struct lineage_process cached;
+
+	return recorder_cache(&e->header.process, &cached) == 0 &&
+	       cached.state == LINEAGE_STATE_EXITED && cached.exit_status == e->status &&
+	       cached.exit_seq == e->header.seq;
+}
+
 static void run_exit(const char *what, void (*act)(void *), void *arg)
 {
 	struct record *r, *fork;
@@ -129,10 +138,17 @@ static void run_exit(const char *what, void (*act)(void *), void *arg)
 	check(!memcmp(&r->header.process, &fork->header.process, sizeof(struct lineage_key)) &&
 		      r->header.boot_ns > fork->header.boot_ns,
 	      "%s: the same process", what);
-	check(recorder_cache(&r->header.process, &cached) == 0 &&
-		      cached.state == LINEAGE_STATE_EXITED &&
-		      cached.exit_status == r->exit.status && cached.exit_seq == r->header.seq,
-	      "%s: process_cache knows", what);
+	check(!!(r->exit.flags & LINEAGE_EXIT_FREED) != recorder_spares(),
+	      "%s: process_cache is asked for it by spare programs only", what);
+	if (r->exit.flags & LINEAGE_EXIT_FREED)
+		check(recorder_cache(&r->header.process, &cached) < 0,
+		      "%s: process_cache has let go of it", what);
+	else
+		check(is_kept_as(&r->exit), "%s: process_cache knows", what);
+	/* No fork has told of it: that entry alone says who its parent is. */
+	check(recorder_cache(&fork->fork.parent, &cached) == 0 &&
+		      cached.state == LINEAGE_STATE_EXITED && cached.parent.pid == (__u32)getpid(),
+	      "%s: its parent, which was moved here, stays in process_cache", what);
 	check(r->exit.max_rss_kib > 0 && r->exit.max_rss_kib < 1000000, "%s: peak %llu KiB", what,
 	      r->exit.max_rss_kib);
 }

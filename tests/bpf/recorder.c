@@ -218,6 +218,11 @@ bool recorder_touches(void)
 	return touches;
 }
 
+bool recorder_spares(void)
+{
+	return bpf_object__find_program_by_name(object, "spare_exit");
+}
+
 static bool is_wanted(const char *name, const char *path, bool fexit)
 {
 	if (strcmp(name, "failed_any") == 0)

@@ -48,6 +48,8 @@ int recorder_drain(void);
 struct record *recorder_find(int kind, pid_t pid, struct record *after);
 /* Whether failed execs are recorded by programs that bring arguments into memory first. */
 bool recorder_touches(void);
+/* Whether the object has spare programs at fork, exec and exit. */
+bool recorder_spares(void);
 int recorder_count(int kind, pid_t pid);
 void recorder_forget(void);
 

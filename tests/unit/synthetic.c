@@ -338,6 +338,7 @@ void synthetic_exit(struct synthetic *s, int cpu, struct lineage_key process,
 		.runtime_ns = 6000000,
 		.max_rss_kib = 1024,
 		.status = status,
+		.flags = s->exit_flags,
 	};
 
 	synthetic_head(s, &e.header, LINEAGE_EXIT, sizeof(e), cpu, process, ms);

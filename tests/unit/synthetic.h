@@ -24,6 +24,7 @@ struct synthetic {
 	uint64_t first_seq[SYNTHETIC_CPUS]; /* for synthetic_count() */
 	uint64_t next_seq[SYNTHETIC_CPUS];
 	uint64_t base_ns;
+	uint32_t exit_flags; /* of the exits to come */
 	sqlite3 *reader;
 	int iterator[3]; /* what it writes, program, link; see synthetic_runs() */
 };
