@@ -160,6 +160,7 @@ int query_open(const char *path, enum query_detail detail, struct query **ret_qu
 	if (!q)
 		return -ENOMEM;
 	q->detail = detail;
+	q->blocks_read = query_blocks_read();
 	q->path = strdup(path);
 	r = q->path ? schema_open_reader(path, &q->db) : -ENOMEM;
 	/* One transaction for the whole answer: every part of it sees the same state. */

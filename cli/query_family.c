@@ -27,6 +27,8 @@ struct family {
 	struct idmap seen; /* ids, of the process itself too */
 	int64_t *ids;
 	size_t count, size;
+	struct id_run *runs; /* of them, to be read ahead */
+	size_t runs_count;
 };
 
 static int family_add(struct family *f, int64_t id)
@@ -71,6 +73,12 @@ static int add_children(struct family *f, int64_t first, int64_t last)
 	}
 	sqlite3_reset(stmt);
 	return r < 0 ? r : query_step_error(f->query, rc);
+}
+
+static int add_run(struct family *f, int64_t first, int64_t last)
+{
+	f->runs[f->runs_count++] = (struct id_run){first, last + 1};
+	return 0;
 }
 
 static int add_rows(struct family *f, int64_t first, int64_t last)
@@ -118,6 +126,24 @@ static int in_runs(struct family *f, size_t first, size_t end,
 	return r;
 }
 
+static int read_rows(struct family *f)
+{
+	struct query_ahead *ahead = NULL;
+	int r = 0;
+
+	if (query_is_cold(f->query)) {
+		f->runs = calloc(f->count, sizeof(*f->runs));
+		r = f->runs ? in_runs(f, 0, f->count, add_run) : -ENOMEM;
+		if (r == 0)
+			ahead = query_ahead_begin(f->query, f->runs, f->runs_count, NULL);
+	}
+	if (r == 0)
+		r = in_runs(f, 0, f->count, add_rows);
+	query_ahead_end(ahead);
+	free(f->runs);
+	return r;
+}
+
 int query_descendants(struct query *q, struct process *p, unsigned int depth,
 		      struct process_list *list)
 {
@@ -140,7 +166,7 @@ int query_descendants(struct query *q, struct process *p, unsigned int depth,
 		for (size_t i = 0; r == 0 && i < f.count; i++)
 			r = idmap_put(&f.seen, f.ids[i], &f);
 		if (r == 0)
-			r = in_runs(&f, 0, f.count, add_rows);
+			r = read_rows(&f);
 	}
 	idmap_deinit(&f.seen);
 	free(f.ids);

@@ -57,6 +57,10 @@
 		    "WHERE parent_id>=?1 AND parent_id<=?2")                                       \
 	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                     \
 		 "WHERE process_id>=?1 AND process_id<=?2")                                        \
+	X(AHEAD,                                                                                   \
+	  "SELECT count(i.program) FROM process_row p CROSS JOIN image i ON i.image=p.image "      \
+	  "WHERE p.process_id>=?1 AND p.process_id<?2 AND (?3 IS NULL OR "                         \
+	  "(p.boot=?3 AND p.start_boot_ns>=?4 AND p.start_boot_ns<?5))")                           \
 	X(ALIVE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_alive "            \
 		 "WHERE boot=?1 AND end_after_ns IS NULL")                                         \
 	X(ZONES, "SELECT zone FROM zone WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3 "   \
@@ -167,6 +171,7 @@ struct query {
 	struct query_scan *scan;       /* the one that is being stepped */
 	struct query_earlier *earlier; /* see query_rows.c */
 	int64_t data_version;	       /* as of the last query_refresh() */
+	int64_t blocks_read;	       /* query_blocks_read() before anything was asked */
 	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
 	struct boot *boots;
 	size_t boot_count;
@@ -188,6 +193,26 @@ int query_image(struct query *q, int64_t id, const struct image **ret_image);
 int query_context(struct query *q, int64_t id, const struct context **ret_context);
 /* As query_trim(), whatever its size. */
 void query_forget(struct query *q);
+
+/* Blocks of 512 bytes that this process has waited for, from any disk. */
+int64_t query_blocks_read(void);
+/* Whether the disk has been waited for since the database was opened, so that it is worth while...
+ */
+bool query_is_cold(const struct query *q);
+
+/* A run of process ids, the first included, the last not. */
+struct id_run {
+	int64_t first, end;
+};
+
+/*
+ * ... to have the images of processes read ahead: of those that started in a range, or (NULL) of
+ * all. runs must stay until the end. NULL: too few or not possible; query_ahead_end() takes that,
+ * too.
+ */
+struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run *runs,
+				      size_t count, const struct boot_range *started);
+void query_ahead_end(struct query_ahead *ahead);
 
 /* Makes the function of QUERY_WANTED known. */
 int query_define_wanted(struct query *q);
