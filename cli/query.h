@@ -63,13 +63,18 @@ void process_list_by_time(struct process_list *list);
 
 /* 1: there is no such row. */
 int query_process(struct query *query, int64_t process_id, struct process **ret_process);
+/* 1: it has pid 1 in its PID namespace, 0: it has not. Whatever the detail. */
+int query_is_ns_init(struct query *query, const struct process *p);
 /* All that ever had this pid, oldest first. */
 int query_by_pid(struct query *query, int64_t pid, struct process_list *list);
 /* Those that had no end when last seen, of one boot. */
 int query_alive(struct query *query, const struct boot *boot, struct process_list *list);
-/* Appends the descendants of p, level by level, down to `depth` levels (0: all). */
+/* Appends the descendants of p by birth, down to `depth` levels (0: all). */
 int query_descendants(struct query *query, struct process *p, unsigned int depth,
 		      struct process_list *list);
+/* The same by the parent that each is known to have had last. */
+int query_last_descendants(struct query *query, struct process *p, unsigned int depth,
+			   struct process_list *list);
 /* Appends parent, grandparent and so on, at most `limit` (0: all). Ends at a loop in damaged data.
  */
 int query_ancestors(struct query *query, struct process *p, unsigned int limit,

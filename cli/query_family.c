@@ -24,17 +24,18 @@ static int compare_numbers(const void *first, const void *second)
 struct family {
 	struct query *query;
 	struct process_list *list;
-	struct idmap seen; /* ids, of the process itself too */
+	enum query_statement children;
+	struct idmap seen; /* ids, of the process itself too, with 1 and their level */
 	int64_t *ids;
 	size_t count, size;
 	struct id_run *runs; /* of them, to be read ahead */
 	size_t runs_count;
+	uintptr_t level; /* of those that are being added; the process itself has 0 */
 };
 
 static int family_add(struct family *f, int64_t id)
 {
-	/* The map wants something that is not NULL. */
-	int r = idmap_put(&f->seen, id, f);
+	int r = idmap_put(&f->seen, id, (void *)(f->level + 1));
 
 	if (r < 0)
 		return r;
@@ -51,6 +52,14 @@ static int family_add(struct family *f, int64_t id)
 	return 0;
 }
 
+/* A run of ids may lie around one that was added with this level: its children are of the next. */
+static bool is_above(const struct family *f, int64_t id)
+{
+	uintptr_t level = (uintptr_t)idmap_get(&f->seen, id);
+
+	return level && level <= f->level;
+}
+
 /* Children of the ids from first to last, of those that belong to the family and are not in it yet.
  */
 static int add_children(struct family *f, int64_t first, int64_t last)
@@ -58,7 +67,7 @@ static int add_children(struct family *f, int64_t first, int64_t last)
 	sqlite3_stmt *stmt;
 	int r, rc;
 
-	r = query_prepare(f->query, QUERY_CHILDREN, &stmt);
+	r = query_prepare(f->query, f->children, &stmt);
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(stmt, 1, first);
@@ -66,7 +75,7 @@ static int add_children(struct family *f, int64_t first, int64_t last)
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		int64_t id = sqlite3_column_int64(stmt, 1);
 
-		if (idmap_get(&f->seen, sqlite3_column_int64(stmt, 0)) && !idmap_get(&f->seen, id))
+		if (is_above(f, sqlite3_column_int64(stmt, 0)) && !idmap_get(&f->seen, id))
 			r = family_add(f, id);
 		if (r < 0)
 			break;
@@ -144,18 +153,17 @@ static int read_rows(struct family *f)
 	return r;
 }
 
-int query_descendants(struct query *q, struct process *p, unsigned int depth,
-		      struct process_list *list)
+static int add_family(struct query *q, const struct process *p, enum query_statement children,
+		      unsigned int depth, struct process_list *list)
 {
-	struct family f = {.query = q, .list = list};
+	struct family f = {.query = q, .list = list, .children = children};
 	size_t start = 0;
 	int r = family_add(&f, p->id);
 
-	for (unsigned int level = 0; r == 0 && start < f.count; level++) {
+	while (r == 0 && start < f.count && (!depth || f.level < depth)) {
 		size_t end = f.count;
 
-		if (depth && level >= depth)
-			break;
+		f.level++;
 		r = in_runs(&f, start, end, add_children);
 		start = end;
 	}
@@ -171,6 +179,18 @@ int query_descendants(struct query *q, struct process *p, unsigned int depth,
 	idmap_deinit(&f.seen);
 	free(f.ids);
 	return r;
+}
+
+int query_descendants(struct query *q, struct process *p, unsigned int depth,
+		      struct process_list *list)
+{
+	return add_family(q, p, QUERY_CHILDREN, depth, list);
+}
+
+int query_last_descendants(struct query *q, struct process *p, unsigned int depth,
+			   struct process_list *list)
+{
+	return add_family(q, p, QUERY_CHILDREN_LAST, depth, list);
 }
 
 int query_ancestors(struct query *q, struct process *p, unsigned int limit,

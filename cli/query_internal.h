@@ -52,9 +52,21 @@
 	X(CGROUP, "SELECT path,container_id,runtime,container_name,image_name,pod_uid,pod_name,"   \
 		  "pod_namespace FROM cgroup WHERE cgroup=?1")                                     \
 	X(BY_ID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id=?1")                 \
+	X(NS_PID, "SELECT ns_pid FROM process_row WHERE process_id=?1")                            \
 	X(BY_PID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE pid=?1")                       \
 	X(CHILDREN, "SELECT parent_id,process_id FROM process_row INDEXED BY process_children "    \
 		    "WHERE parent_id>=?1 AND parent_id<=?2")                                       \
+	X(CHILDREN_LAST, "SELECT parent_id,process_id FROM process_row "                           \
+			 "INDEXED BY process_children WHERE parent_id>=?1 AND parent_id<=?2 "      \
+			 "AND CASE WHEN end_after_ns IS NULL THEN exec_parent_id "                 \
+			 "ELSE end_parent_id END IS NOT TRUE "                                     \
+			 "UNION ALL SELECT exec_parent_id,process_id FROM process_row "            \
+			 "INDEXED BY process_exec_parent WHERE exec_parent_id>0 "                  \
+			 "AND exec_parent_id>=?1 AND exec_parent_id<=?2 AND end_after_ns IS NULL " \
+			 "UNION ALL SELECT end_parent_id,process_id FROM process_row "             \
+			 "INDEXED BY process_end_parent WHERE end_parent_id>0 "                    \
+			 "AND end_parent_id>=?1 AND end_parent_id<=?2 "                            \
+			 "AND end_after_ns IS NOT NULL")                                           \
 	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                     \
 		 "WHERE process_id>=?1 AND process_id<=?2")                                        \
 	X(AHEAD,                                                                                   \

@@ -294,6 +294,23 @@ int query_process(struct query *q, int64_t process_id, struct process **ret_proc
 	return r;
 }
 
+int query_is_ns_init(struct query *q, const struct process *p)
+{
+	sqlite3_stmt *stmt;
+	int64_t ns_pid = 0;
+	int r = query_prepare(q, QUERY_NS_PID, &stmt), rc;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, p->id);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		ns_pid = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	r = query_step_error(q, rc);
+	return r < 0 ? r : (ns_pid ? ns_pid : p->pid) == 1;
+}
+
 int query_by_pid(struct query *q, int64_t pid, struct process_list *list)
 {
 	sqlite3_stmt *stmt;

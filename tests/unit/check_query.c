@@ -117,6 +117,31 @@ START_TEST(relatives)
 }
 END_TEST
 
+/* Ids of three levels between each other, which are asked for at once. */
+START_TEST(levels_count)
+{
+	static const int64_t parents[] = {0, 1, 2, 1, 3};
+	struct process_list list = {0};
+	struct process *p;
+
+	fixture_init(&fixture);
+	for (int i = 0; i < 5; i++)
+		fixture_process(&fixture, &(struct fixture_process){.pid = 5 + i,
+								    .start_ns = (1 + i) * S,
+								    .parent = parents[i],
+								    .exe = "/a"});
+	fixture_finish(&fixture);
+	open_query();
+	ck_assert_int_eq(query_process(query, 1, &p), 0);
+	for (unsigned int depth = 1; depth <= 3; depth++) {
+		list.count = 0;
+		ck_assert_int_eq(query_descendants(query, p, depth, &list), 0);
+		ck_assert_uint_eq(list.count, 1 + depth);
+	}
+	process_list_deinit(&list);
+}
+END_TEST
+
 /* A ring of parents in a damaged file ends every walk. */
 START_TEST(rings_end)
 {
@@ -344,6 +369,7 @@ int main(void)
 	tcase_add_test(tcase, no_statement_scans);
 	tcase_add_test(tcase, a_process);
 	tcase_add_test(tcase, relatives);
+	tcase_add_test(tcase, levels_count);
 	tcase_add_test(tcase, rings_end);
 	tcase_add_loop_test(tcase, windows_as_by_scan, 0, 6);
 	tcase_add_test(tcase, rows_left_out);
