@@ -330,8 +330,8 @@ static int find_unfinished(struct follow *f, struct process_list *list)
 	int64_t until = f->cursor.last_unix_ns, since = until > SKEW_NS ? until - SKEW_NS : 0;
 	CLEANUP_FREE struct boot_range *ranges = NULL;
 	size_t count = 0;
-	const struct moment moment = {since};
-	int r = gather_alive_at(f->session, NULL, f->query, &moment, list);
+	const struct moment moment = {.unix_ns = since};
+	int r = gather_alive_at(f->session, f->query, &moment, list);
 
 	if (r == 0)
 		r = query_ranges(f->query, since, until + 1, &ranges, &count);

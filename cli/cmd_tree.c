@@ -15,6 +15,7 @@ struct tree {
 	struct writer writer;
 	struct process *target; /* NULL: of all that match */
 	struct process_list found, shown;
+	struct process_list alive; /* at the moment asked for */
 	struct forest forest;
 	struct completeness completeness;
 	struct selection selection;
@@ -26,6 +27,7 @@ static void tree_deinit(struct tree *t)
 {
 	process_list_deinit(&t->found);
 	process_list_deinit(&t->shown);
+	process_list_deinit(&t->alive);
 	forest_deinit(&t->forest);
 	completeness_deinit(&t->completeness);
 	selection_deinit(&t->selection);
@@ -36,6 +38,11 @@ static bool by_reaper(const struct tree *t)
 	const struct flags *flags = &t->session->flags;
 
 	return flags->parent ? strcmp(flags->parent, "reaper") == 0 : flags->at != NULL;
+}
+
+static bool is_only_up(const struct tree *t)
+{
+	return t->session->flags.ancestors.given || t->session->flags.line;
 }
 
 /* In a line of names each is called what it was when the next was born. */
@@ -56,22 +63,48 @@ static int name_line(struct tree *t)
 	return r;
 }
 
+static int collect_up(struct tree *t)
+{
+	unsigned int limit = t->session->flags.ancestors.value;
+
+	if (by_reaper(t))
+		return gather_reapers(t->target, &t->moment, limit, &t->shown);
+	return query_ancestors(t->target->db, t->target, limit, &t->shown);
+}
+
+static int collect_down(struct tree *t, unsigned int depth)
+{
+	struct process *p = t->target;
+	size_t first = t->shown.count;
+	int r;
+
+	if (!by_reaper(t))
+		r = query_descendants(p->db, p, depth, &t->shown);
+	else if (t->session->flags.at)
+		r = gather_below(p, &t->moment, depth, &t->shown);
+	else
+		r = query_last_descendants(p->db, p, depth, &t->shown);
+	for (size_t i = first; i < t->shown.count; i++)
+		t->shown.item[i]->selected = true;
+	return r;
+}
+
 /* Ancestors are context; the process and what is below it are the answer. */
 static int collect_target(struct tree *t)
 {
 	const struct flags *flags = &t->session->flags;
 	struct process *target = t->target;
-	bool only_up = flags->ancestors.given || flags->line;
+	bool only_up = is_only_up(t);
 	bool up = only_up || !flags->descendants.given;
 	bool down = flags->descendants.given || !only_up;
 	unsigned int depth = flags->depth.given ? flags->depth.value : flags->descendants.value;
 	int r = 0;
 
 	up &= flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given;
-	if (up && flags->at && by_reaper(t))
-		r = gather_reapers(target, &t->moment, flags->ancestors.value, &t->shown);
-	else if (up)
-		r = query_ancestors(target->db, target, flags->ancestors.value, &t->shown);
+	if (flags->at && by_reaper(t))
+		r = gather_alive_at(t->session, target->db, &t->moment, &t->alive);
+	if (r == 0 && up)
+		r = collect_up(t);
 	if (r == 0)
 		r = completeness_add_line(&t->completeness, target, &t->shown);
 	if (r == 0 && flags->line && t->writer.ops == &writer_text && !flags->at)
@@ -83,13 +116,8 @@ static int collect_target(struct tree *t)
 		r = process_list_add(&t->shown, target);
 	down &= depth ||
 		!(flags->depth.given || (flags->descendants.given && !flags->descendants.all));
-	if (r == 0 && down) {
-		size_t first = t->shown.count;
-
-		r = query_descendants(target->db, target, depth, &t->shown);
-		for (size_t i = first; i < t->shown.count; i++)
-			t->shown.item[i]->selected = true;
-	}
+	if (r == 0 && down)
+		r = collect_down(t, depth);
 	/* In a ring of damaged data whoever is above is below, too. */
 	process_list_unique(&t->shown);
 	return r;
@@ -110,30 +138,57 @@ static int keep_alive_at(struct tree *t)
 	return !by_reaper(t) && kept ? gather_context(t->shown.item[0]->db, &t->shown, 0) : 0;
 }
 
+static int collect_of(struct tree *t, struct query *q)
+{
+	struct session *s = t->session;
+	size_t first = t->shown.count;
+	int r;
+
+	if (s->flags.at) {
+		r = gather_alive_at(s, q, &t->moment, &t->alive);
+		if (r == 0)
+			r = gather_matching_at(&t->selection, q, &t->moment, &t->shown);
+	} else {
+		r = gather_matching(s, &t->selection, q, &t->shown);
+	}
+	if (r < 0)
+		return r;
+	return by_reaper(t) ? gather_reaper_context(q, &t->moment, &t->shown, first)
+			    : gather_context(q, &t->shown, first);
+}
+
 static int collect_all(struct tree *t)
 {
 	struct session *s = t->session;
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
-		size_t first = t->shown.count;
-
-		if (s->flags.at)
-			r = gather_alive_at(s, &t->selection, s->db[i], &t->moment, &t->shown);
-		else
-			r = gather_matching(s, &t->selection, s->db[i], &t->shown);
-		if (r == 0)
-			r = gather_context(s->db[i], &t->shown, first);
+		r = collect_of(t, s->db[i]);
 		if (r < 0)
 			return fail_database(query_path(s->db[i]), r, query_errmsg(s->db[i]));
 	}
 	return r;
 }
 
+/* Whom retention removed is counted below who had it at birth; who had it later is not known. */
+static bool counts_pruned(const struct tree *t)
+{
+	return !t->target || (by_reaper(t) && !is_only_up(t));
+}
+
+static int add_time(struct tree *t, struct query *q, int64_t since, int64_t until)
+{
+	struct session *s = t->session;
+
+	if (counts_pruned(t))
+		return session_add_time(s, &t->completeness, q, since, until, &t->shown);
+	return completeness_add_range(&t->completeness, q, since, until, s->now_unix_ns, &t->shown);
+}
+
 /* Of the selected of a boot: from the first start to the last end, or to that moment. */
 static struct boot_range find_range(const struct tree *t, const struct boot *boot, int64_t at_ns)
 {
-	bool only_up = t->session->flags.ancestors.given || t->session->flags.line;
+	bool only_up = is_only_up(t);
 	struct boot_range range = {boot, INT64_MAX, INT64_MIN};
 
 	for (size_t i = 0; i < t->shown.count; i++) {
@@ -169,13 +224,7 @@ static int add_moment(struct tree *t, struct query *q)
 		if (session_wants_boot(s, range.boot) && range.from_ns < range.to_ns)
 			r = completeness_add_boot(&t->completeness, &range, &t->shown);
 	}
-	if (r < 0)
-		return r;
-	/* Whom retention removed below a process shown is counted there. */
-	if (t->target)
-		return completeness_add_range(&t->completeness, q, at, at + 1, s->now_unix_ns,
-					      &t->shown);
-	return session_add_time(s, &t->completeness, q, at, at + 1, &t->shown);
+	return r < 0 ? r : add_time(t, q, at, at + 1);
 }
 
 static int add_target(struct tree *t)
@@ -188,8 +237,7 @@ static int add_target(struct tree *t)
 	if (range.to_ns == INT64_MAX)
 		until = t->session->now_unix_ns;
 	if (r == 0 && p->start_unix_ns <= until)
-		r = completeness_add_range(&t->completeness, p->db, p->start_unix_ns, until,
-					   t->session->now_unix_ns, &t->shown);
+		r = add_time(t, p->db, p->start_unix_ns, until);
 	return r;
 }
 
@@ -343,7 +391,7 @@ static int collect(struct tree *t, const char *pid)
 
 static int run(struct session *s)
 {
-	struct tree t = {.session = s, .moment = {s->flags.at_unix_ns}};
+	struct tree t = {.session = s, .moment = {s->flags.at_unix_ns, &t.alive}};
 	const char *pid = s->flags.pid.count ? s->flags.pid.item[0] : NULL;
 	unsigned int pids = s->flags.pid.count + (unsigned int)s->flags.operand_count;
 	int r;

@@ -6,9 +6,11 @@
 
 #include "cli/arena.h"
 #include "cli/parts.h"
+#include "cli/tree.h"
 #include "schema/cleanup.h"
 
-int gather_context(struct query *q, struct process_list *list, size_t first)
+static int add_context(struct query *q, const struct moment *moment, struct process_list *list,
+		       size_t first)
 {
 	struct idmap seen = {0};
 	int r = 0;
@@ -17,10 +19,15 @@ int gather_context(struct query *q, struct process_list *list, size_t first)
 		r = idmap_put(&seen, list->item[i]->id, list->item[i]);
 	for (size_t i = first; r == 0 && i < list->count; i++) {
 		struct process *p = list->item[i];
+		int64_t id = p->parent_id;
 
-		if (!p->parent_id || idmap_get(&seen, p->parent_id))
+		if (moment) {
+			r = query_execs_of(q, p);
+			id = r == 0 ? moment_reaper(p, (void *)moment) : 0;
+		}
+		if (!id || idmap_get(&seen, id))
 			continue;
-		r = query_process(q, p->parent_id, &p);
+		r = query_process(q, id, &p);
 		if (r > 0) {
 			r = 0;
 			continue;
@@ -32,6 +39,17 @@ int gather_context(struct query *q, struct process_list *list, size_t first)
 	}
 	idmap_deinit(&seen);
 	return r;
+}
+
+int gather_context(struct query *q, struct process_list *list, size_t first)
+{
+	return add_context(q, NULL, list, first);
+}
+
+int gather_reaper_context(struct query *q, const struct moment *moment, struct process_list *list,
+			  size_t first)
+{
+	return add_context(q, moment, list, first);
 }
 
 int gather_filter(struct selection *selection, struct process_list *list, size_t first)
@@ -130,11 +148,10 @@ static int matches_at(struct selection *selection, const struct moment *moment, 
 	return selection_matches(selection, &then);
 }
 
-int gather_alive_at(struct session *s, struct selection *selection, struct query *q,
-		    const struct moment *m, struct process_list *list)
+int gather_alive_at(struct session *s, struct query *q, const struct moment *m,
+		    struct process_list *list)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
-	struct process_list alive = {0};
 	size_t count;
 	int r = query_ranges(q, m->unix_ns, m->unix_ns + 1, &ranges, &count);
 
@@ -143,19 +160,65 @@ int gather_alive_at(struct session *s, struct selection *selection, struct query
 		struct boot_range moment = {ranges[i].boot, ranges[i].to_ns, ranges[i].to_ns};
 
 		if (session_wants_boot(s, moment.boot))
-			r = query_running(q, &moment, &alive);
+			r = query_running(q, &moment, list);
 	}
 	/* A clock that was stepped back showed the time twice. */
-	process_list_unique(&alive);
-	for (size_t i = 0; r >= 0 && i < alive.count; i++) {
-		r = selection ? matches_at(selection, m, alive.item[i]) : 1;
+	process_list_unique(list);
+	return r;
+}
+
+int gather_matching_at(struct selection *selection, struct query *q, const struct moment *m,
+		       struct process_list *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < m->alive->count; i++) {
+		struct process *p = m->alive->item[i];
+
+		r = p->db == q ? matches_at(selection, m, p) : 0;
 		if (r != 1)
 			continue;
-		alive.item[i]->selected = true;
-		r = process_list_add(list, alive.item[i]);
+		p->selected = true;
+		r = process_list_add(list, p);
 	}
-	process_list_deinit(&alive);
 	return r < 0 ? r : 0;
+}
+
+/* Of this boot, and p in any case. */
+static int list_alive(struct process *p, const struct moment *m, struct process_list *list)
+{
+	int r = process_list_add(list, p);
+
+	for (size_t i = 0; r == 0 && i < m->alive->count; i++) {
+		struct process *other = m->alive->item[i];
+
+		if (other->boot == p->boot && other != p && moment_alive(m, other))
+			r = process_list_add(list, other);
+	}
+	/* By their images they are hung. */
+	return r < 0 ? r : query_load_execs(p->db, list);
+}
+
+int gather_below(struct process *p, const struct moment *m, unsigned int depth,
+		 struct process_list *list)
+{
+	struct process_list alive = {0};
+	struct forest forest = {0};
+	int r = list_alive(p, m, &alive);
+
+	if (r == 0)
+		r = forest_build(&alive, moment_reaper, (void *)m, &forest);
+	if (r == 0) {
+		const struct node *top = &forest.nodes[0], *n = top;
+
+		while (r == 0 && (n = forest_next(&forest, n)) && n->depth > top->depth) {
+			if (!depth || n->depth - top->depth <= depth)
+				r = process_list_add(list, n->process);
+		}
+	}
+	forest_deinit(&forest);
+	process_list_deinit(&alive);
+	return r;
 }
 
 int gather_reapers(struct process *p, const struct moment *moment, unsigned int limit,

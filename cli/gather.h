@@ -16,12 +16,21 @@ int gather_range(const struct session *session, struct query *query, const struc
 		 struct process_list *list);
 /* Drops from `first` on what does not match; marks the rest selected. */
 int gather_filter(struct selection *selection, struct process_list *list, size_t first);
-/* Appends who was alive at that time and matches by what it was then. selection NULL: everybody. */
-int gather_alive_at(struct session *session, struct selection *selection, struct query *query,
-		    const struct moment *moment, struct process_list *list);
+/* Appends who was alive at that time, in the boots that --boot names. */
+int gather_alive_at(struct session *session, struct query *query, const struct moment *moment,
+		    struct process_list *list);
+/* Appends those of moment->alive that match by what they were then; marks them selected. */
+int gather_matching_at(struct selection *selection, struct query *query,
+		       const struct moment *moment, struct process_list *list);
 /* Appends the parents that it had then by moment_reaper(), at most `limit` (0: all). */
 int gather_reapers(struct process *p, const struct moment *moment, unsigned int limit,
 		   struct process_list *list);
+/* The same for everything from `first` on, each once; they are not selected. */
+int gather_reaper_context(struct query *query, const struct moment *moment,
+			  struct process_list *list, size_t first);
+/* Appends those of moment->alive that stood below p then by the same, down to `depth` (0: all). */
+int gather_below(struct process *p, const struct moment *moment, unsigned int depth,
+		 struct process_list *list);
 /* What may be missing in the line of ancestors of p. */
 int gather_line(struct process *p, struct completeness *completeness);
 /* 0 goes on, 1 ends it; p and its images last until it returns. */

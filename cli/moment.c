@@ -79,6 +79,36 @@ static int64_t last_known(const struct process *p)
 	return p->exec_count ? p->execs[p->exec_count - 1].parent_id : p->parent_id;
 }
 
+/* Who would have had its children after it. */
+static struct process *next_above(const struct process *p, int64_t at)
+{
+	return look_up(p, alive_at(p, at) ? p->parent_id : last_known(p));
+}
+
+/* The process that began the namespace of p; NULL: it is not recorded. */
+static const struct process *find_init(const struct moment *m, const struct process *p, int64_t at)
+{
+	int64_t ns = p->birth_context ? p->birth_context->pid_ns : UNKNOWN;
+	const struct process *found = NULL;
+
+	for (size_t i = 0; ns != UNKNOWN && m->alive && i < m->alive->count; i++) {
+		const struct process *init = m->alive->item[i];
+
+		if (init->boot == p->boot && init->birth_context &&
+		    init->birth_context->pid_ns == ns && alive_at(init, at) &&
+		    (!found || init->start_boot_ns < found->start_boot_ns))
+			found = init;
+	}
+	return found && query_is_ns_init(found->db, found) == 1 ? found : NULL;
+}
+
+static bool leaves_namespace(const struct process *p, const struct process *above)
+{
+	return p->birth_context && above->birth_context && p->birth_context->pid_ns != UNKNOWN &&
+	       above->birth_context->pid_ns != UNKNOWN &&
+	       p->birth_context->pid_ns != above->birth_context->pid_ns;
+}
+
 /* Who was its parent at or before a moment, and who is known to have been it next, and when. */
 struct captured {
 	int64_t before_id, after_id, after_ns; /* after_id 0: not known */
@@ -107,10 +137,17 @@ static struct captured find_captured(const struct process *p, int64_t at)
 	return c;
 }
 
+/* Who lived on and did not have it later was no reaper. */
+static bool may_have_had(const struct process *above, const struct captured *c, int64_t at)
+{
+	return alive_at(above, at) &&
+	       (!c->after_id || above->id == c->after_id || !alive_at(above, c->after_ns));
+}
+
 int64_t moment_reaper(const struct process *p, void *userdata)
 {
 	const struct moment *m = userdata;
-	const struct process *above;
+	const struct process *above, *below = NULL;
 	struct captured c;
 	int64_t at;
 
@@ -121,11 +158,16 @@ int64_t moment_reaper(const struct process *p, void *userdata)
 	c = find_captured(p, at);
 	above = look_up(p, c.before_id);
 	for (int i = 0; above && i < ANCESTORS_MAX; i++) {
-		/* Who lived on and did not have it later was no reaper. */
-		if (alive_at(above, at) && (i == 0 || !c.after_id || above->id == c.after_id ||
-					    !alive_at(above, c.after_ns)))
+		if (below ? may_have_had(above, &c, at) : alive_at(above, at))
 			return above->id;
-		above = look_up(above, above->parent_id);
+		below = above;
+		above = next_above(below, at);
+		if (!above || !leaves_namespace(below, above))
+			continue;
+		above = find_init(m, below, at);
+		if (above && may_have_had(above, &c, at))
+			return above->id;
+		break;
 	}
 	above = look_up(p, c.after_id);
 	return above && alive_at(above, at) ? above->id : p->parent_id;

@@ -7,7 +7,9 @@
  *
  * The kernel gives a child to a reaper when its parent ends; what is recorded of that is the real
  * parent at each exec and at the end. Until another is known to have it, it is the parent that it
- * was last known to have, and when that one has ended, the nearest ancestor that was alive.
+ * was last known to have, and when that one has ended, the nearest above it that was alive: of who
+ * has ended, the parent at its end is looked for next. Nobody leaves a PID namespace that way, so
+ * where that would, it is the init of the namespace.
  */
 #ifndef LINEAGED_CLI_MOMENT_H
 #define LINEAGED_CLI_MOMENT_H
@@ -17,6 +19,7 @@
 /* UNKNOWN: the last that is known, instead of a time. */
 struct moment {
 	int64_t unix_ns;
+	const struct process_list *alive; /* then, for the inits of PID namespaces; NULL: unknown */
 };
 
 /*

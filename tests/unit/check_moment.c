@@ -244,6 +244,8 @@ static const struct ask_case reaper_cases[] = {
 	{"tree --db %s 40 --at '2026-11-20 00:05' -q -o csv --fields pid,depth", 0,
 	 "40,1\r\n60,2\r\n61,2\r\n", NULL},
 	{"tree --db %s 62 --at '2026-11-20 00:05:10' -s", 0, "init(1) → d(62)", "make"},
+	{"tree --db %s 60 --parent reaper -s", 0, "init(1) → d(60)", "bash"},
+	{"tree --db %s 60 -s", 0, "init(1) → systemd(40) → bash(50) → d(60)", NULL},
 };
 
 START_TEST(asks_about_reapers)
@@ -251,6 +253,163 @@ START_TEST(asks_about_reapers)
 	with_reapers();
 	fixture_finish(&fixture);
 	ask(&fixture, &reaper_cases[_i]);
+}
+END_TEST
+
+static void adopt(int64_t id, const char *column, int64_t parent)
+{
+	fixture_sql(&fixture, "UPDATE process_row SET %s = %lld WHERE process_id = %lld", column,
+		    parent, id);
+}
+
+/*
+ * 40 takes in orphans, 41 below it does not. 42 ended at 200 s; 43, its child, was 40's at an exec
+ * at 210 s and until its end at 300 s; 44, a child of that one, is not known to have been anybody
+ * else's. So with 45, but that an image which it had before its latest tells of 40.
+ */
+static void with_subreaper(void)
+{
+	int64_t init, reaper, make, shell, child;
+
+	fixture_init(&fixture);
+	init = add(1, 0, 0, "/sbin/init", 0);
+	reaper = add(40, 50, init, "/lib/systemd", 550);
+	make = add(41, 60, reaper, "/bin/make", 0);
+	shell = add(42, 100, make, "/bin/bash", 200);
+	child = fixture_process(&fixture, &(struct fixture_process){.pid = 43,
+								    .start_ns = 150 * S,
+								    .parent = shell,
+								    .exe = "/bin/d",
+								    .exec_after_ns = 60 * S,
+								    .end_after_ns = 150 * S});
+	adopt(child, "exec_parent_id", reaper);
+	adopt(child, "end_parent_id", reaper);
+	add(44, 160, child, "/bin/e", 0);
+	child = fixture_process(&fixture, &(struct fixture_process){.pid = 45,
+								    .start_ns = 170 * S,
+								    .parent = shell,
+								    .exe = "/bin/g",
+								    .exec_after_ns = 430 * S});
+	adopt(child, "exec_parent_id", init);
+	fixture_exec(&fixture, child, 210 * S, "/bin/f", "[]");
+	fixture_sql(&fixture, "UPDATE exec_row SET parent_id = %lld", reaper);
+}
+
+#define BELOW " -q -o csv --fields pid,depth --descendants"
+
+static const struct ask_case subreaper_cases[] = {
+	{"tree --db %s 40 --at '2026-11-20 00:03'" BELOW, 0,
+	 "40,0\r\n41,1\r\n42,2\r\n43,3\r\n44,4\r\n45,3\r\n", NULL},
+	{"tree --db %s 40 --at '2026-11-20 00:04'" BELOW, 0,
+	 "40,0\r\n41,1\r\n43,1\r\n44,2\r\n45,1\r\n", NULL},
+	{"tree --db %s 40 --at '2026-11-20 00:04' --depth 1" BELOW, 0,
+	 "40,0\r\n41,1\r\n43,1\r\n45,1\r\n", "44"},
+	/* What it was given to took what it had. */
+	{"tree --db %s 40 --at '2026-11-20 00:06'" BELOW, 0, "40,0\r\n41,1\r\n44,1\r\n45,1\r\n",
+	 NULL},
+	{"tree --db %s 41 --at '2026-11-20 00:06'" BELOW, 0, "41,0\r\n", "44"},
+	{"tree --db %s 1 --at '2026-11-20 00:12'" BELOW, 0, "1,0\r\n41,1\r\n44,1\r\n45,1\r\n",
+	 "40"},
+	{"tree --db %s 40 --at '2026-11-20 00:06' --parent birth" BELOW, 0,
+	 "40,1\r\n41,2\r\n42,3\r\n43,4\r\n44,5\r\n45,4\r\n", NULL},
+	{"tree --db %s 40 --parent reaper" BELOW, 0, "40,0\r\n41,1\r\n42,2\r\n43,1\r\n44,2\r\n",
+	 "45"},
+	{"tree --db %s 40 --parent reaper --depth 1" BELOW, 0, "40,0\r\n41,1\r\n43,1\r\n", "44"},
+	{"tree --db %s 41 --parent reaper" BELOW, 0, "41,0\r\n42,1\r\n", "43"},
+	{"tree --db %s 1 --parent reaper" BELOW, 0, "45,1\r\n", NULL},
+	{"tree --db %s 40" BELOW, 0, "40,0\r\n41,1\r\n42,2\r\n43,3\r\n44,4\r\n45,3\r\n", NULL},
+};
+
+START_TEST(asks_about_subreapers)
+{
+	with_subreaper();
+	fixture_finish(&fixture);
+	ask(&fixture, &subreaper_cases[_i]);
+}
+END_TEST
+
+/*
+ * 31 began a PID namespace, into which 32 was put from outside: what that leaves at 300 s goes to
+ * 31, which is not above it. 33 runs on; 34 was 31's when it ended, at 500 s, and so was its child.
+ */
+static void with_namespace(void)
+{
+	int64_t init, shim, inside, shell, child;
+
+	fixture_init(&fixture);
+	fixture_sql(&fixture, "UPDATE context SET pid_ns = CASE context WHEN 3 THEN 77 ELSE 1 END,"
+			      " pid_ns_level = context = 3");
+	init = add(1, 0, 0, "/sbin/init", 0);
+	shim = add(30, 50, init, "/bin/shim", 0);
+	inside = add(31, 100, shim, "/bin/tini", 0);
+	shell = add(32, 200, shim, "/bin/sh", 300);
+	add(33, 250, shell, "/bin/d", 0);
+	child = add(34, 260, shell, "/bin/e", 500);
+	adopt(child, "end_parent_id", inside);
+	add(35, 450, child, "/bin/f", 0);
+	fixture_sql(&fixture, "UPDATE process_row SET context = 3, ns_pid = pid - 30 WHERE pid > "
+			      "30");
+}
+
+static const struct ask_case namespace_cases[] = {
+	{"tree --db %s 31 --at '2026-11-20 00:04:40'" BELOW, 0, "31,0\r\n", "33"},
+	{"tree --db %s 32 --at '2026-11-20 00:04:40'" BELOW, 0, "32,0\r\n33,1\r\n34,1\r\n", NULL},
+	{"tree --db %s 31 --at '2026-11-20 00:08'" BELOW, 0, "31,0\r\n33,1\r\n34,1\r\n35,2\r\n",
+	 NULL},
+	{"tree --db %s 31 --at '2026-11-20 00:10'" BELOW, 0, "31,0\r\n33,1\r\n35,1\r\n", NULL},
+	{"tree --db %s 30 --at '2026-11-20 00:10'" BELOW, 0, "30,0\r\n31,1\r\n33,2\r\n35,2\r\n",
+	 NULL},
+	{"tree --db %s 35 --at '2026-11-20 00:10' -s", 0, "shim(30) → tini(31) → f(35)", NULL},
+	{"tree --db %s --at '2026-11-20 00:10' --exe d -q -o csv --fields pid,depth", 0,
+	 "1,0\r\n30,1\r\n31,2\r\n33,3\r\n", NULL},
+	{"tree --db %s 31 --parent reaper" BELOW, 0, "31,0\r\n34,1\r\n35,2\r\n", "33"},
+	{"tree --db %s --parent reaper --exe e -q -o csv --fields pid,depth", 0,
+	 "1,0\r\n30,1\r\n31,2\r\n34,3\r\n", "32"},
+};
+
+START_TEST(asks_about_namespaces)
+{
+	with_namespace();
+	fixture_finish(&fixture);
+	ask(&fixture, &namespace_cases[_i]);
+}
+END_TEST
+
+/* Of a namespace whose init is not known it is not said who has its orphans, least of all others.
+ */
+START_TEST(unknown_init)
+{
+	static const struct ask_case cases[] = {
+		{"tree --db %s 30 --at '2026-11-20 00:10'" BELOW, 0, "30,0\r\n31,1\r\n", "33"},
+		{"tree --db %s 31 --at '2026-11-20 00:10'" BELOW, 0, "31,0\r\n", "33"},
+		{"tree --db %s --at '2026-11-20 00:10' -q -o csv --fields pid,depth", 0, "33,0\r\n",
+		 NULL},
+	};
+
+	with_namespace();
+	fixture_sql(&fixture, "UPDATE process_row SET ns_pid = 9 WHERE pid = 31");
+	fixture_finish(&fixture);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ask(&fixture, &cases[i]);
+}
+END_TEST
+
+/* Who was removed is counted below who was there at its birth, who may stand elsewhere. */
+static const struct ask_case pruned_cases[] = {
+	{"tree --db %s 31 --at '2026-11-20 00:06' --strict", 4, "5 not in this database", NULL},
+	{"tree --db %s 31 --parent reaper --strict", 4, "5 not in this database", NULL},
+	{"tree --db %s 31 --at '2026-11-20 00:08' --strict", 0, "complete", "incomplete"},
+	{"tree --db %s 31 --at '2026-11-20 00:06' -s --strict", 0, "complete", "incomplete"},
+	{"tree --db %s 31 --strict", 0, "complete", "incomplete"},
+};
+
+START_TEST(asks_about_pruned)
+{
+	with_namespace();
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (4, 5, 1, %lld, %lld)", 220 * S,
+		    400 * S);
+	fixture_finish(&fixture);
+	ask(&fixture, &pruned_cases[_i]);
 }
 END_TEST
 
@@ -308,9 +467,13 @@ int main(void)
 	tcase_add_test(tcase, image_then);
 	tcase_add_test(tcase, nearest_reaper);
 	tcase_add_test(tcase, boot_that_is_over);
+	tcase_add_test(tcase, unknown_init);
 	LOOP(tcase, asks_about_a_step, step_cases);
 	LOOP(tcase, asks_about_images, image_cases);
 	LOOP(tcase, asks_about_reapers, reaper_cases);
+	LOOP(tcase, asks_about_subreapers, subreaper_cases);
+	LOOP(tcase, asks_about_namespaces, namespace_cases);
+	LOOP(tcase, asks_about_pruned, pruned_cases);
 	LOOP(tcase, asks_about_boots, boot_cases);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
