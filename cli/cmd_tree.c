@@ -180,7 +180,8 @@ static int add_time(struct tree *t, struct query *q, int64_t since, int64_t unti
 {
 	struct session *s = t->session;
 
-	if (counts_pruned(t))
+	/* A moment that is yet to come is no part of a life. */
+	if (counts_pruned(t) || since > s->now_unix_ns)
 		return session_add_time(s, &t->completeness, q, since, until, &t->shown);
 	return completeness_add_range(&t->completeness, q, since, until, s->now_unix_ns, &t->shown);
 }

@@ -284,8 +284,8 @@ static int end(struct window *w)
 	struct session *s = w->session;
 	int r = completeness_end_processes(&w->completeness);
 
-	/* A count of all would not fit a list of some. */
-	if (s->flags.running || w->selection.any)
+	/* A count of all would not fit a list of some, nor what is yet to come. */
+	if (s->flags.running || w->selection.any || s->flags.since_unix_ns > s->now_unix_ns)
 		return r;
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++) {
 		r = count_running(w, s->db[i]);

@@ -3,21 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "cli/downtime.h"
 #include "cli/escape.h"
-#include "cli/timespec.h"
 #include "schema/cleanup.h"
-
-/*
- * A daemon that still writes this file is believed up to now if it gave a sign of life this
- * recently. It gives one with every commit, and on an idle node now and then.
- */
-#define ALIVE_NS (60 * NS_PER_SEC)
 
 void completeness_deinit(struct completeness *c)
 {
@@ -130,6 +122,8 @@ static int add_gaps(struct completeness *c, struct query *q, const struct boot_r
 		m->recovered = gaps[i].recovered;
 		m->db = q;
 		m->gap_id = gaps[i].id;
+		m->range =
+			(struct boot_range){gaps[i].boot, gaps[i].from_boot_ns, gaps[i].to_boot_ns};
 		find_touched(m, shown);
 	}
 	return r;
@@ -154,78 +148,8 @@ static int add_pruned(struct completeness *c, struct query *q, const struct boot
 	return 0;
 }
 
-struct span {
-	int64_t from, to;
-};
-
-static int compare_spans(const void *first, const void *second)
-{
-	const struct span *a = first, *b = second;
-
-	return a->from < b->from ? -1 : a->from > b->from;
-}
-
-/* The boot that this machine runs now; "" where that is not known. */
-static void read_boot_id(char *out, size_t size)
-{
-	CLEANUP_FCLOSE FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (!file || !fgets(out, (int)size, file))
-		out[0] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-}
-
-/*
- * Whether a daemon has this very file: as long as it runs it locks one beside it, which a copy does
- * not have. Seen from a container, or where /proc is another's, nobody does.
- */
-static bool is_being_written(const char *path)
-{
-	CLEANUP_FREE char *real = realpath(path, NULL);
-	CLEANUP_FCLOSE FILE *locks = fopen("/proc/locks", "re");
-	char name[PATH_MAX], line[256];
-	unsigned long long inode;
-	struct stat st;
-
-	if (!real || !locks ||
-	    (size_t)snprintf(name, sizeof(name), "%s-lock", real) >= sizeof(name) ||
-	    stat(name, &st) < 0)
-		return false;
-	while (fgets(line, sizeof(line), locks)) {
-		if (sscanf(line, "%*d: FLOCK %*s WRITE %*d %*x:%*x:%llu", &inode) == 1 &&
-		    inode == st.st_ino)
-			return true;
-	}
-	return false;
-}
-
-static bool is_of_this_boot(const struct recorder_run *run)
-{
-	char boot_id[64];
-
-	read_boot_id(boot_id, sizeof(boot_id));
-	return strcmp(boot_id, run->boot->boot_id) == 0;
-}
-
-/*
- * Until when a run recorded. Where another followed in the same boot, up to that one: the programs
- * stayed attached and the ring kept what happened, or the daemon has written a gap for the time
- * between.
- */
-static int64_t run_end(const struct recorder_run *run, const struct recorder_run *next, int64_t now)
-{
-	int64_t last = run->stopped_boot_ns == UNKNOWN ? run->last_boot_ns : run->stopped_boot_ns;
-	int64_t end = boot_to_unix(run->boot, last);
-
-	if (next && next->boot == run->boot)
-		return boot_to_unix(run->boot, next->started_boot_ns);
-	if (run->ended || end == UNKNOWN || now - end > ALIVE_NS || now < end)
-		return end;
-	return is_of_this_boot(run) && is_being_written(query_path(run->boot->db)) ? now : end;
-}
-
 static int add_not_recorded(struct completeness *c, struct query *q, int64_t from, int64_t to,
-			    const struct process_list *shown)
+			    bool to_come, const struct process_list *shown)
 {
 	struct missing *m = add(c, MISSING_NOT_RECORDED);
 
@@ -233,127 +157,51 @@ static int add_not_recorded(struct completeness *c, struct query *q, int64_t fro
 		return -ENOMEM;
 	m->from_unix_ns = from;
 	m->to_unix_ns = to;
+	m->to_come = to_come;
 	m->db = q;
 	find_touched(m, shown);
 	return 0;
 }
 
-/* What of [since, until) no span covers. */
-static int add_uncovered(struct completeness *c, struct query *q, struct span *spans, size_t count,
-			 int64_t since, int64_t until, const struct process_list *shown)
+/* Nobody can have recorded what is yet to come. */
+static int add_downtime(struct completeness *c, struct query *q, const struct span *span,
+			int64_t now, const struct process_list *shown)
 {
-	int64_t covered = since;
-	int r = 0;
+	bool to_come = span->from > now;
+	int r;
 
-	qsort(spans, count, sizeof(*spans), compare_spans);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		int64_t from = spans[i].from;
+	/* Also of a time of no length that is now. */
+	if (to_come || span->to == UNKNOWN || span->to <= now + 1)
+		return add_not_recorded(c, q, span->from, span->to, to_come, shown);
+	r = span->from == now ? 0 : add_not_recorded(c, q, span->from, now, false, shown);
+	return r < 0 ? r : add_not_recorded(c, q, now, span->to, true, shown);
+}
 
-		if (covered != UNKNOWN && from > covered && (until == UNKNOWN || covered < until))
-			r = add_not_recorded(c, q, covered,
-					     until != UNKNOWN && from > until ? until : from,
-					     shown);
-		if (covered == UNKNOWN || spans[i].to > covered)
-			covered = spans[i].to;
+static int add_downtimes(struct completeness *c, struct query *q, const struct scope *scope,
+			 const struct process_list *shown)
+{
+	CLEANUP_FREE struct boot_range *told = calloc(c->count + 1, sizeof(*told));
+	struct downtime downtime = {0};
+	size_t count = 0;
+	int r = told ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < c->count; i++) {
+		if (c->item[i].kind == MISSING_GAP && c->item[i].db == q && c->item[i].range.boot)
+			told[count++] = c->item[i].range;
 	}
-	if (r == 0 && until != UNKNOWN && (covered == UNKNOWN || covered < until))
-		r = add_not_recorded(c, q, covered, until, shown);
+	if (r == 0)
+		r = downtime_find(q, scope, told, count, &downtime);
+	if (r == 0 && downtime.filter)
+		c->filter = copy(c, downtime.filter);
+	for (size_t i = 0; r == 0 && i < downtime.count; i++)
+		r = add_downtime(c, q, &downtime.item[i], scope->now_unix_ns, shown);
+	downtime_deinit(&downtime);
 	return r;
 }
 
 static bool wants(const struct scope *scope, const struct boot *boot)
 {
 	return !scope->wants || scope->wants(boot, scope->userdata);
-}
-
-/* Times of which a question for some boots does not ask; at most three for each boot, and one. */
-static size_t add_unasked(struct query *q, const struct scope *scope,
-			  const struct recorder_run *runs, size_t count, struct span *spans)
-{
-	const struct boot *boots;
-	size_t boot_count = query_boots(q, &boots), used = 0;
-
-	for (size_t b = 0; scope->wants && b < boot_count; b++) {
-		int64_t start = boot_to_unix(&boots[b], 0), end = INT64_MAX;
-		const struct recorder_run *first = NULL, *last = NULL;
-
-		if (b == 0)
-			spans[used++] = (struct span){INT64_MIN, start};
-		if (b + 1 < boot_count)
-			end = boot_to_unix(&boots[b + 1], 0);
-		if (!wants(scope, &boots[b])) {
-			spans[used++] = (struct span){start, end};
-			continue;
-		}
-		for (size_t i = 0; i < count; i++) {
-			if (runs[i].boot != &boots[b])
-				continue;
-			first = first ? first : &runs[i];
-			last = &runs[i];
-		}
-		/* Without a bound, as far as there are records of that boot. */
-		if (first && scope->since_unix_ns == UNKNOWN)
-			spans[used++] = (struct span){start, boot_to_unix(first->boot,
-									  first->started_boot_ns)};
-		if (last && scope->until_unix_ns == UNKNOWN)
-			spans[used++] = (struct span){run_end(last, NULL, scope->now_unix_ns), end};
-	}
-	return used;
-}
-
-/* What a gap tells need not be told again. */
-static size_t add_told(const struct completeness *c, struct span *spans)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < c->count; i++) {
-		const struct missing *m = &c->item[i];
-
-		if (m->kind == MISSING_GAP && m->from_unix_ns != UNKNOWN &&
-		    m->to_unix_ns != UNKNOWN)
-			spans[used++] = (struct span){m->from_unix_ns, m->to_unix_ns};
-	}
-	return used;
-}
-
-static int add_downtime(struct completeness *c, struct query *q, const struct scope *scope,
-			const struct process_list *shown)
-{
-	CLEANUP_FREE struct span *spans = NULL;
-	int64_t until = scope->until_unix_ns;
-	const struct boot *boots;
-	struct recorder_run *runs;
-	size_t count, used;
-	int r = query_runs(q, &runs, &count);
-
-	if (r < 0)
-		return r;
-	spans = calloc(count + c->count + 3 * query_boots(q, &boots) + 1, sizeof(*spans));
-	if (!spans)
-		return -ENOMEM;
-	used = add_told(c, spans);
-	used += add_unasked(q, scope, runs, count, spans + used);
-	for (size_t i = 0; i < count; i++) {
-		const struct recorder_run *next = i + 1 < count ? &runs[i + 1] : NULL;
-		struct span span = {boot_to_unix(runs[i].boot, runs[i].started_boot_ns),
-				    run_end(&runs[i], next, scope->now_unix_ns)};
-
-		if (runs[i].filter && wants(scope, runs[i].boot))
-			c->filter = copy(c, runs[i].filter);
-		if (span.from != UNKNOWN && span.to != UNKNOWN)
-			spans[used++] = span;
-	}
-	/* Without a bound as far as there are records; but who should be recording may have died.
-	 */
-	if (until == UNKNOWN && count && !runs[count - 1].ended &&
-	    wants(scope, runs[count - 1].boot) && is_of_this_boot(&runs[count - 1]))
-		until = scope->now_unix_ns;
-	/* Nobody can have recorded what is yet to come. */
-	if (until != UNKNOWN && until > scope->now_unix_ns)
-		until = scope->now_unix_ns;
-	if (used == 0)
-		return add_not_recorded(c, q, scope->since_unix_ns, until, shown);
-	return add_uncovered(c, q, spans, used, scope->since_unix_ns, until, shown);
 }
 
 static int add_scope(struct completeness *c, struct query *q, const struct scope *scope,
@@ -370,15 +218,18 @@ static int add_scope(struct completeness *c, struct query *q, const struct scope
 		if (r == 0 && with_pruned)
 			r = add_pruned(c, q, &ranges[i]);
 	}
-	return r == 0 ? add_downtime(c, q, scope, shown) : r;
+	return r == 0 ? add_downtimes(c, q, scope, shown) : r;
 }
 
 int completeness_add_range(struct completeness *c, struct query *q, int64_t since_unix_ns,
 			   int64_t until_unix_ns, int64_t now_unix_ns,
 			   const struct process_list *shown)
 {
-	const struct scope scope = {since_unix_ns, until_unix_ns, now_unix_ns, NULL, NULL};
+	struct scope scope = {since_unix_ns, until_unix_ns, now_unix_ns, NULL, NULL};
 
+	/* Nobody's life is yet to come; it may seem so where the clock was set back since. */
+	if (until_unix_ns != UNKNOWN && until_unix_ns > now_unix_ns)
+		scope.until_unix_ns = now_unix_ns;
 	return add_scope(c, q, &scope, false, shown);
 }
 

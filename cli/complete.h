@@ -11,7 +11,7 @@
 
 enum missing_kind {
 	MISSING_GAP,	      /* events that could not be delivered */
-	MISSING_NOT_RECORDED, /* no lineaged was recording */
+	MISSING_NOT_RECORDED, /* no lineaged was recording, or could have been yet */
 	MISSING_TRUNCATED,    /* a value of a process shown is not whole */
 	MISSING_PRUNED,	 /* retention removed processes of the time, or children of one shown */
 	MISSING_UNKNOWN, /* who a process shown was had not been learned before it went */
@@ -27,6 +27,8 @@ struct missing {
 	int64_t count;		 /* processes, values */
 	const struct query *db;	 /* where it is missing; NULL: of what is counted */
 	int64_t gap_id;		 /* of a gap */
+	struct boot_range range; /* of a gap; boot NULL: not known */
+	bool to_come;		 /* not recorded: it is later than now */
 	char name[80];	   /* of the first process, as "bash(990)", escaped; "" where none is */
 	char touches[160]; /* which part of the answer, in words */
 };

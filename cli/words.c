@@ -250,7 +250,7 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 		buffer_putc(out, ')');
 		break;
 	case MISSING_NOT_RECORDED:
-		buffer_puts(out, "nothing was recorded");
+		buffer_puts(out, m->to_come ? "nothing was recorded yet" : "nothing was recorded");
 		add_range(out, m, style);
 		break;
 	case MISSING_TRUNCATED:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "cli/complete.h"
 #include "fixture.h"
 
@@ -178,6 +179,11 @@ static bool only_second(const struct boot *boot, const void *userdata)
 	return boot->number == 2;
 }
 
+static bool only_first(const struct boot *boot, const void *userdata)
+{
+	return boot->number == 1;
+}
+
 static void add_time(int64_t since, int64_t until, bool (*wants)(const struct boot *, const void *))
 {
 	const struct scope scope = {since, until, NOW, wants, NULL};
@@ -237,6 +243,189 @@ START_TEST(one_boot)
 	ck_assert_uint_eq(c.count, 1);
 	ck_assert_int_eq(c.item[0].from_unix_ns, AT(865000));
 	ck_assert_int_eq(c.item[0].to_unix_ns, AT(865005));
+}
+END_TEST
+
+/* Boot 1 ended at 1000 s. Boot 2 began at 5000 s, but its clock said 1970 for 100 s. */
+static void with_a_late_clock(int64_t started_ns)
+{
+	fixture_sql(&fixture, "UPDATE recorder_row SET last_boot_ns = %lld, stopped_boot_ns = %lld",
+		    1000 * S, 1000 * S);
+	fixture_sql(&fixture, "INSERT INTO boot VALUES (2, 'bbbbbbbb-bbbb-4bbb-8bbb-222222222222', "
+			      "'n', 'x', 'y')");
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (2, 0, 0), (2, %lld, %lld)", 100 * S,
+		    AT(5000));
+	fixture_sql(&fixture,
+		    "INSERT INTO recorder_row VALUES (2, 2, 'v', 'c', 'k', NULL, %lld, %lld, %lld, "
+		    "'stopped')",
+		    started_ns, 2000 * S, 2000 * S);
+}
+
+static void expect_one(int64_t from, int64_t to)
+{
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_NOT_RECORDED);
+	ck_assert(!c.item[0].to_come);
+	ck_assert_int_eq(c.item[0].from_unix_ns, from);
+	ck_assert_int_eq(c.item[0].to_unix_ns, to);
+}
+
+/* A boot covers what it lasted, not all from 1970 on. */
+START_TEST(clock_set_late)
+{
+	with_a_late_clock(20 * S);
+	add_time(AT(900), AT(6000), NULL);
+	expect_one(AT(1000), AT(5020));
+	add_time(AT(5030), AT(6000), NULL);
+	ck_assert(is_complete(&c));
+	add_time(AT(2000), AT(3000), NULL);
+	expect_one(AT(2000), AT(3000));
+	add_time(UNKNOWN, UNKNOWN, NULL);
+	expect_one(AT(1000), AT(5020));
+	add_time(UNKNOWN, AT(6000), NULL);
+	expect_one(AT(1000), AT(5020));
+	add_time(AT(900), UNKNOWN, NULL);
+	expect_one(AT(1000), AT(5020));
+	add_time(UNKNOWN, UNKNOWN, only_second);
+	ck_assert(is_complete(&c));
+	add_time(UNKNOWN, AT(6000), only_second);
+	ck_assert(is_complete(&c));
+	add_time(AT(0), AT(6000), only_second);
+	expect_one(AT(5000), AT(5020));
+}
+END_TEST
+
+/* Nor does a gap at its beginning. */
+START_TEST(gap_before_the_clock)
+{
+	with_a_late_clock(120 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO gap_row VALUES (1, 2, 'recorder_down', NULL, 0, %lld, NULL, NULL, "
+		    "NULL, 0, NULL)",
+		    120 * S);
+	add_time(AT(900), AT(6000), NULL);
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert_int_eq(c.item[0].kind, MISSING_GAP);
+	ck_assert_int_eq(c.item[1].from_unix_ns, AT(1000));
+	ck_assert_int_eq(c.item[1].to_unix_ns, AT(5000));
+}
+END_TEST
+
+/* Three hours ahead for ten minutes: these are told where the clock put them. */
+START_TEST(clock_set_back)
+{
+	fixture_sql(&fixture, "UPDATE clock SET offset_ns = %lld", AT(10800));
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 600 * S, AT(0));
+	fixture_sql(&fixture, "UPDATE recorder_row SET last_boot_ns = %lld, stopped_boot_ns = %lld",
+		    7200 * S, 7200 * S);
+	add_time(AT(0), AT(1000), NULL);
+	expect_one(AT(0), AT(600));
+	add_time(AT(700), AT(900), NULL);
+	ck_assert(is_complete(&c));
+	add_time(AT(7000), AT(20000), NULL);
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(7200));
+	ck_assert_int_eq(c.item[0].to_unix_ns, AT(10800));
+	ck_assert_int_eq(c.item[1].from_unix_ns, AT(11400));
+	add_time(UNKNOWN, UNKNOWN, NULL);
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+/* Three hours behind for two: what the clock left out is no time without a recorder, but before. */
+START_TEST(clock_set_forward)
+{
+	fixture_sql(&fixture, "UPDATE clock SET offset_ns = %lld", AT(-10800));
+	fixture_sql(&fixture,
+		    "INSERT INTO clock VALUES (1, %lld, %lld), (1, %lld, %lld), (1, %lld, %lld)",
+		    7200 * S, AT(0), 8000 * S, AT(2), 9000 * S, AT(1));
+	add_time(AT(-10000), AT(7300), NULL);
+	expect_one(AT(-3600), AT(0));
+	add_time(AT(100), AT(6000), NULL);
+	ck_assert(is_complete(&c));
+	/* Small steps, there and back. */
+	add_time(AT(7300), AT(9500), NULL);
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+/* Two seconds back: the first that was shown is not the first by the clock as it was later. */
+START_TEST(clock_corrected)
+{
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 500 * S, AT(-2));
+	add_time(UNKNOWN, AT(900), NULL);
+	ck_assert(is_complete(&c));
+	add_time(UNKNOWN, AT(900), only_first);
+	ck_assert(is_complete(&c));
+	add_time(AT(10), UNKNOWN, NULL);
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+/* A boot that is not asked for covers nothing, wherever its clock was. */
+START_TEST(clock_of_another_boot)
+{
+	with_a_late_clock(20 * S);
+	fixture_sql(&fixture,
+		    "UPDATE clock SET offset_ns = %lld WHERE boot = 2 AND from_boot_ns = 0",
+		    AT(3000));
+	add_time(AT(900), AT(4000), NULL);
+	ck_assert_uint_eq(c.count, 2);
+	add_time(AT(900), AT(4000), only_first);
+	expect_one(AT(1000), AT(4000));
+}
+END_TEST
+
+START_TEST(yet_to_come)
+{
+	add_time(NOW + S, NOW + 2 * S, NULL);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert_int_eq(c.item[0].kind, MISSING_NOT_RECORDED);
+	ck_assert(c.item[0].to_come);
+	ck_assert_int_eq(c.item[0].from_unix_ns, NOW + S);
+	ck_assert_int_eq(c.item[0].to_unix_ns, NOW + 2 * S);
+	add_time(NOW + S, UNKNOWN, NULL);
+	ck_assert_uint_eq(c.count, 1);
+	ck_assert(c.item[0].to_come);
+	ck_assert_int_eq(c.item[0].to_unix_ns, UNKNOWN);
+	/* Up to now nobody did, later nobody can have. */
+	add_time(AT(863000), NOW + S, NULL);
+	ck_assert_uint_eq(c.count, 2);
+	ck_assert(!c.item[0].to_come);
+	ck_assert_int_eq(c.item[0].from_unix_ns, AT(864000));
+	ck_assert_int_eq(c.item[0].to_unix_ns, NOW);
+	ck_assert(c.item[1].to_come);
+	ck_assert_int_eq(c.item[1].from_unix_ns, NOW);
+	add_time(NOW, NOW + 1, NULL);
+	expect_one(NOW, NOW + 1);
+	/* Behind the record, but not now. */
+	add_time(AT(865000), UNKNOWN, NULL);
+	expect_one(AT(865000), UNKNOWN);
+	add_time(AT(863000), UNKNOWN, NULL);
+	ck_assert(is_complete(&c));
+}
+END_TEST
+
+static const struct ask_case to_come_cases[] = {
+	{"window --db %s --since '2100-01-01'", 1,
+	 "nothing was recorded yet from 2100-01-01 00:00:00.000", "ran throughout"},
+	{"window --db %s --since '2100-01-01' --strict", 4, "incomplete", NULL},
+	{"search --db %s --since '2100-01-01' --until '2100-01-02' --strict", 4,
+	 "nothing was recorded yet from 2100-01-01 00:00:00.000 to 2100-01-02", NULL},
+	{"window --db %s --since '2026-11-20' --until '2100-01-01' --strict", 4,
+	 "nothing was recorded yet from ", NULL},
+	{"tree --db %s --at '2100-01-01' --strict", 4, "nothing was recorded yet from ", NULL},
+	{"tree --db %s 1 --at '2100-01-01' --parent birth --strict", 4,
+	 "nothing was recorded yet from ", NULL},
+	{"window --db %s --since '2026-11-20' --until '2026-11-20 01:00' --strict", 0, "complete",
+	 "yet"},
+};
+
+START_TEST(asks_what_is_to_come)
+{
+	fixture_deinit(&fixture);
+	fixture_small(&fixture);
+	ask(&fixture, &to_come_cases[_i]);
 }
 END_TEST
 
@@ -370,6 +559,15 @@ int main(void)
 	tcase_add_test(tcase, one_boot);
 	tcase_add_test(tcase, line_of_ancestors);
 	tcase_add_test(tcase, told_once);
+	tcase_add_test(tcase, clock_set_late);
+	tcase_add_test(tcase, gap_before_the_clock);
+	tcase_add_test(tcase, clock_set_back);
+	tcase_add_test(tcase, clock_set_forward);
+	tcase_add_test(tcase, clock_corrected);
+	tcase_add_test(tcase, clock_of_another_boot);
+	tcase_add_test(tcase, yet_to_come);
+	tcase_add_loop_test(tcase, asks_what_is_to_come, 0,
+			    sizeof(to_come_cases) / sizeof(to_come_cases[0]));
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

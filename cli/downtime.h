@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When nobody recorded: what of a time of the wall clock no run of a recorder covers. What is then
+ * said about it is not decided here.
+ */
+#ifndef LINEAGED_CLI_DOWNTIME_H
+#define LINEAGED_CLI_DOWNTIME_H
+
+#include "cli/complete.h"
+
+/* Of the wall clock, from included, to not; UNKNOWN: unbounded. */
+struct span {
+	int64_t from, to;
+};
+
+struct downtime {
+	struct span *item; /* in order */
+	size_t count, size;
+	const char
+		*filter; /* of the runs that matter, the last; the query's. NULL: the whole node */
+};
+
+/*
+ * In the time and the boots of the scope; UNKNOWN: as far as there are records. `told`: gaps, which
+ * need not be told again. downtime_deinit() also after an error.
+ */
+int downtime_find(struct query *query, const struct scope *scope, const struct boot_range *told,
+		  size_t told_count, struct downtime *ret_downtime);
+void downtime_deinit(struct downtime *downtime);
+
+#endif
