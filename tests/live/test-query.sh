@@ -96,6 +96,55 @@ test_closing_line() {
 	query window --since "$STARTED" --strict >/dev/null || die "--strict: status $?"
 }
 
+# with_parent PPID: those of the cgroup whose parent the kernel says that it is.
+with_parent() {
+	local pids pid parent
+	mapfile -t pids <"$CGROUP/cgroup.procs"
+	for pid in "${pids[@]}"; do
+		parent=$(sed -n 's/^PPid:\t//p' "/proc/$pid/status" 2>/dev/null) || continue
+		[[ $parent != "$1" ]] || echo "$pid"
+	done
+}
+
+# until_one COMMAND...: what it prints, once that is something.
+until_one() {
+	local deadline=$((SECONDS + READY_TIMEOUT))
+	until [[ $("$@") ]]; do
+		((SECONDS < deadline)) || die "nothing after $READY_TIMEOUT s: $*"
+		pause 0.02
+	done
+	"$@"
+}
+
+below() { query tree "$@" --descendants -q -o csv --fields pid | tr -d '\r' | tail -n +2; }
+
+# Who was put into a PID namespace from outside leaves what it had to its init, which is not above it.
+test_tree_of_a_namespace() {
+	local outside init orphan
+	mkfifo "$WORK/hold"
+	record_start
+	# shellcheck disable=SC2016
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec unshare --pid --fork bash -c 'read -r <"$0"; :' "$WORK/hold"
+	) &
+	outside=$!
+	init=$(until_one with_parent "$outside")
+	# shellcheck disable=SC2016
+	in_cgroup nsenter --target "$init" --pid bash -c '(read -r <"$0") & :' "$WORK/hold"
+	orphan=$(until_one with_parent "$init")
+	until_sql 1 "SELECT end IS NOT NULL FROM process WHERE process_id =
+		(SELECT parent_id FROM process WHERE pid = $orphan)"
+	expect "below it now" "$orphan" "$(below "$init" --at now)"
+	expect "below it by birth" "" "$(below "$init")"
+	kill -KILL "$orphan"
+	until_sql 1 "SELECT end IS NOT NULL FROM process WHERE pid = $orphan"
+	expect "below it last" "$orphan" "$(below "$init" --parent reaper)"
+	expect "below it now" "" "$(below "$init" --at now)"
+	record_stop
+	nothing_lost
+}
+
 # A recorder that was killed a moment ago, and a copy of what it wrote, know nothing of the time since.
 test_killed_is_told() {
 	local db status
