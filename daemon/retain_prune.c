@@ -103,7 +103,7 @@ static int remove_events(struct retain *r, const struct retain_row *row, int64_t
 {
 	int64_t relatives[2 * STORE_RETAIN_EVENTS];
 	size_t count;
-	int result = store_retain_remove_events(&r->sql, row->process_id, keep, relatives, &count);
+	int result = store_retain_remove_events(&r->sql, row, keep, relatives, &count);
 
 	for (size_t i = 0; result >= 0 && i < count; i++)
 		add_candidate(r, relatives[i]);

@@ -62,7 +62,7 @@ static int64_t column(sqlite3_stmt *stmt, int index)
 							       : sqlite3_column_int64(stmt, index);
 }
 
-/* The statement with up to four values bound. */
+/* The statement with these values bound. */
 static sqlite3_stmt *query(struct store_retain *s, enum statement which, const int64_t *values,
 			   int count)
 {
@@ -247,48 +247,87 @@ static int count_event(struct store_retain *s, int64_t boot, int64_t cpu, int64_
 	return 0;
 }
 
-struct event {
-	int64_t id, boot, cpu, seq, parent_id;
+/* What is removed of one process: its earlier images, or its failed execs. */
+struct removal {
+	enum statement list, delete;
+	const struct retain_row *row;
+	int64_t count, from_boot_ns, to_boot_ns; /* what went */
 };
 
-static int remove_events_of(struct store_retain *s, enum statement list, enum statement delete,
-			    int64_t process_id, int64_t keep, int64_t *relatives,
-			    size_t *relatives_count)
+struct event {
+	int64_t id, boot, cpu, seq, boot_ns, parent_id;
+};
+
+static int remove_event(struct store_retain *s, struct removal *m, const struct event *e)
+{
+	/* An image that a snapshot found: it may have been there from the beginning. */
+	int64_t at = e->boot_ns == ROW_NONE ? m->row->start_boot_ns : e->boot_ns;
+	int r = run(QUERY(s, m->delete, e->id));
+
+	if (m->count == 0 || at < m->from_boot_ns)
+		m->from_boot_ns = at;
+	if (m->count == 0 || at > m->to_boot_ns)
+		m->to_boot_ns = at;
+	m->count++;
+	return r == 0 ? count_event(s, e->boot, e->cpu, e->seq) : r;
+}
+
+static int remove_events_of(struct store_retain *s, struct removal *m, int64_t keep,
+			    int64_t *relatives, size_t *relatives_count)
 {
 	struct event events[STORE_RETAIN_EVENTS];
-	sqlite3_stmt *stmt = QUERY(s, list, process_id, keep, STORE_RETAIN_EVENTS);
+	sqlite3_stmt *stmt = QUERY(s, m->list, m->row->process_id, keep, STORE_RETAIN_EVENTS);
 	size_t count = 0;
 	int rc, r;
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && count < STORE_RETAIN_EVENTS)
 		events[count++] = (struct event){column(stmt, 0), column(stmt, 1), column(stmt, 2),
-						 column(stmt, 3), column(stmt, 4)};
+						 column(stmt, 3), column(stmt, 4), column(stmt, 5)};
 	r = finish(stmt, rc);
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		const struct event *e = &events[i];
-
-		r = run(QUERY(s, delete, e->id));
-		if (r == 0)
-			r = count_event(s, e->boot, e->cpu, e->seq);
-		if (e->parent_id > 0 && *relatives_count < STORE_RETAIN_EVENTS)
-			relatives[(*relatives_count)++] = e->parent_id;
+		r = remove_event(s, m, &events[i]);
+		if (events[i].parent_id > 0 && *relatives_count < STORE_RETAIN_EVENTS)
+			relatives[(*relatives_count)++] = events[i].parent_id;
 	}
 	return r < 0 ? r : count == STORE_RETAIN_EVENTS;
 }
 
-int store_retain_remove_events(struct store_retain *s, int64_t process_id, int64_t keep,
+/* The process stays: whoever asks for it is told what went. */
+static int add_pruned(struct store_retain *s, struct removal *m, bool failed)
+{
+	int64_t process_id = m->row->process_id, next = ROW_NONE;
+	int r = 0;
+
+	if (m->count == 0)
+		return 0;
+	if (!failed)
+		r = one_number(QUERY(s, S_NEXT_IMAGE, process_id), &next);
+	/* An image lasts until the next: what the process was in between went with it. */
+	if (next != ROW_NONE && next - 1 > m->to_boot_ns)
+		m->to_boot_ns = next - 1;
+	return r < 0 ? r
+		     : run(QUERY(s, S_PRUNED_ADD, process_id, failed, m->count, m->row->boot,
+				 m->from_boot_ns, m->to_boot_ns));
+}
+
+int store_retain_remove_events(struct store_retain *s, const struct retain_row *row, int64_t keep,
 			       int64_t *relatives, size_t *ret_relatives_count)
 {
-	int execs, failures;
+	struct removal execs = {.list = S_EXECS, .delete = S_EXEC_DELETE, .row = row};
+	struct removal failures = {.list = S_FAILURES, .delete = S_FAILURE_DELETE, .row = row};
+	int more, r = 0;
 
 	*ret_relatives_count = 0;
-	execs = remove_events_of(s, S_EXECS, S_EXEC_DELETE, process_id, keep, relatives,
-				 ret_relatives_count);
-	if (execs != 0)
-		return execs;
-	failures = remove_events_of(s, S_FAILURES, S_FAILURE_DELETE, process_id, keep, relatives,
-				    ret_relatives_count);
-	return failures;
+	more = remove_events_of(s, &execs, keep, relatives, ret_relatives_count);
+	if (more == 0)
+		more = remove_events_of(s, &failures, keep, relatives, ret_relatives_count);
+	/* Who goes in this transaction needs no row. */
+	if (more > 0 || (more == 0 && keep > 0)) {
+		r = add_pruned(s, &execs, false);
+		if (r == 0)
+			r = add_pruned(s, &failures, true);
+	}
+	return r < 0 ? r : more;
 }
 
 /* What has been counted under a process that now goes itself. */
@@ -347,6 +386,8 @@ int store_retain_remove(struct store_retain *s, const struct retain_row *row)
 
 	for (int i = 0; r == 0 && i < 3; i++)
 		r = count_event(s, row->boot, row->event[i].cpu, row->event[i].seq);
+	if (r == 0)
+		r = run(QUERY(s, S_PRUNED_DELETE, row->process_id));
 	if (r == 0)
 		r = take_tombstone(s, row->process_id, &sum);
 	return r == 0 ? add_tombstone(s, &sum) : r;
@@ -428,6 +469,25 @@ int store_retain_sweep(struct store_retain *s, enum retain_table table, int64_t 
 	return r;
 }
 
+/* That something was recorded in its time, and removed, outlives it. */
+static int remember_boot(struct store_retain *s, int64_t boot)
+{
+	sqlite3_stmt *stmt = QUERY(s, S_BOOT_TIMES, boot);
+	int64_t processes = ROW_NONE, from = ROW_NONE, to = ROW_NONE;
+	int rc = sqlite3_step(stmt);
+	int r;
+
+	if (rc == SQLITE_ROW) {
+		processes = column(stmt, 0);
+		from = column(stmt, 1);
+		to = column(stmt, 2);
+	}
+	r = finish(stmt, rc);
+	if (r < 0 || processes == ROW_NONE || from == ROW_NONE || to == ROW_NONE)
+		return r;
+	return run(QUERY(s, S_TOMBSTONE_ADD, STORE_RETAIN_FORGOTTEN, processes, 0, from, to));
+}
+
 int store_retain_boot(struct store_retain *s)
 {
 	static const char *const tables[] = {"ring_position", "cpu_position", "recorder_row",
@@ -441,6 +501,7 @@ int store_retain_boot(struct store_retain *s)
 	r = run(QUERY(s, S_GAPS_DELETE, boot, STORE_RETAIN_EVENTS));
 	if (r < 0 || sqlite3_changes(s->store->db) == STORE_RETAIN_EVENTS)
 		return r < 0 ? r : 1;
+	r = remember_boot(s, boot);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++) {
 		char text[64];
 

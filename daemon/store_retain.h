@@ -17,6 +17,9 @@
 /* CPUs times boots whose removed events are counted before they are written. */
 #define STORE_RETAIN_CPUS 64
 
+/* In pruned_row, in the place of a parent: boots of which nothing is left. */
+#define STORE_RETAIN_FORGOTTEN 0
+
 /* A row of process_row, as far as retention looks at it. NULL is ROW_NONE. */
 struct retain_row {
 	int64_t process_id, boot, pid, start_boot_ns, end_after_ns;
@@ -84,10 +87,11 @@ int store_retain_is_needed(struct store_retain *s, int64_t process_id);
 
 /*
  * Removes the earlier images and failed execs of a process but for the newest `keep` of each, a few
- * per call. 1: there are more; 0: done. Processes that they pointed at are put into
+ * per call, and notes them in pruned_exec; but with keep 0 and nothing left, where the process goes
+ * in the same transaction. 1: there are more; 0: done. Processes that they pointed at are put into
  * relatives[STORE_RETAIN_EVENTS].
  */
-int store_retain_remove_events(struct store_retain *s, int64_t process_id, int64_t keep,
+int store_retain_remove_events(struct store_retain *s, const struct retain_row *row, int64_t keep,
 			       int64_t *relatives, size_t *ret_relatives_count);
 /* Removes the process, whose events are gone, and leaves it counted under its parent. */
 int store_retain_remove(struct store_retain *s, const struct retain_row *row);
@@ -115,7 +119,7 @@ int store_retain_sweep(struct store_retain *s, enum retain_table table, int64_t 
 		       int64_t below, int64_t most, const struct store_retain_sweep *sweep,
 		       int64_t *ret_seen, int64_t *ret_removed);
 
-/* Forgets one earlier boot of which no process is left. 1: there was one. */
+/* Forgets one earlier boot of which no process is left, but for when it was. 1: there was one. */
 int store_retain_boot(struct store_retain *s);
 
 int store_retain_get_number(struct store_retain *s, const char *name, int64_t *ret_value);

@@ -239,7 +239,8 @@ CREATE TABLE cpu_position (
   PRIMARY KEY (boot, cpu)
 ) WITHOUT ROWID;
 
--- What retention removed: counted under the parent that stays; without one, under - boot.
+-- What retention removed: counted under the parent that stays; without one, under - boot. Of boots of which
+-- nothing is left under 0, with boot 0 and the times, since 1970, from the first of their recording to the last.
 CREATE TABLE pruned_row (
   parent_id    INTEGER PRIMARY KEY,
   processes    INTEGER NOT NULL,
@@ -247,6 +248,18 @@ CREATE TABLE pruned_row (
   from_boot_ns INTEGER NOT NULL,
   to_boot_ns   INTEGER NOT NULL
 );
+
+-- Earlier images and failed execs that retention removed of a process that stays. In an export: under
+-- - boot those of processes that are not in it.
+CREATE TABLE pruned_exec (
+  process_id   INTEGER NOT NULL,
+  failed       INTEGER NOT NULL, -- 0: images; 1: failed execs
+  execs        INTEGER NOT NULL,
+  boot         INTEGER NOT NULL,
+  from_boot_ns INTEGER NOT NULL, -- the first of them
+  to_boot_ns   INTEGER NOT NULL, -- until when the last image lasted; the last failed exec
+  PRIMARY KEY (process_id, failed)
+) WITHOUT ROWID;
 
 -- Small facts: name -> value.
 CREATE TABLE meta (

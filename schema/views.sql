@@ -233,7 +233,8 @@ SELECT
   coalesce(r.ended, 'running') AS ended
 FROM recorder_row r JOIN boot b ON b.boot = r.boot;
 
--- Not promised: the image that the parent of an exec had at that moment, where it has run another since.
+-- Not promised: the image that the parent of an exec had at that moment, where it has run another since. NULL
+-- where retention has removed that one.
 CREATE VIEW exec_parent_base AS
 SELECT e.*, coalesce(
   (SELECT x.image FROM exec_base x
@@ -244,6 +245,9 @@ SELECT e.*, coalesce(
   (WITH RECURSIVE up(depth, parent_id, at, image) AS (
      SELECT 1, p.parent_id, p.start_boot_ns, CASE (p.provenance >> 3) & 7 WHEN 7 THEN p.image END
      FROM process_row p WHERE p.process_id = e.parent_id
+       AND NOT EXISTS (SELECT 1 FROM pruned_exec d WHERE d.process_id = p.process_id AND d.failed = 0
+         AND d.from_boot_ns <= coalesce(e.boot_ns,
+           (SELECT c.start_boot_ns FROM process_row c WHERE c.process_id = e.process_id)))
      UNION ALL
      SELECT up.depth + 1, p.parent_id, p.start_boot_ns, coalesce(
        (SELECT x.image FROM exec_base x
@@ -251,9 +255,15 @@ SELECT e.*, coalesce(
         ORDER BY x.boot_ns DESC LIMIT 1),
        CASE (p.provenance >> 3) & 7 WHEN 7 THEN p.image END)
      FROM up JOIN process_row p ON p.process_id = up.parent_id
-     WHERE up.image IS NULL AND up.depth < 64)
+     WHERE up.image IS NULL AND up.depth < 64
+       AND NOT EXISTS (SELECT 1 FROM pruned_exec d WHERE d.process_id = p.process_id AND d.failed = 0
+         AND d.from_boot_ns <= up.at AND d.to_boot_ns >= up.at))
    SELECT image FROM up WHERE image IS NOT NULL LIMIT 1),
-  (SELECT p.image FROM process_row p WHERE p.process_id = e.parent_id)) AS parent_image
+  (SELECT p.image FROM process_row p WHERE p.process_id = e.parent_id
+   AND NOT EXISTS (SELECT 1 FROM pruned_exec d WHERE d.process_id = p.process_id AND d.failed = 0
+     AND d.from_boot_ns <= coalesce(e.boot_ns,
+       (SELECT c.start_boot_ns FROM process_row c WHERE c.process_id = e.process_id)))))
+  AS parent_image
 FROM exec_base e;
 
 -- One row per program that a process became, in the names of Sigma's category process_creation.

@@ -249,6 +249,7 @@ START_TEST(events_of_one_process)
 {
 	struct world w;
 	int64_t kept;
+	char sql[300];
 
 	world_begin(&w, place(), 4 << 20);
 	for (int i = 0; i < 48; i++) {
@@ -263,13 +264,67 @@ START_TEST(events_of_one_process)
 	ck_assert_int_ge(kept, RETAIN_EVENTS_KEEP);
 	/* How many fit below the limit follows from bytes per event, which become fewer. */
 	ck_assert_int_lt(kept, 48 * 1000);
+	snprintf(sql, sizeof(sql),
+		 "SELECT execs + (SELECT count(*) FROM exec_row WHERE process_id = %" PRId64
+		 ") FROM pruned_exec WHERE process_id = %" PRId64,
+		 w.daemons[2]->process_id, w.daemons[2]->process_id);
+	ck_assert_int_eq(world_number(&w, sql), 48 * 1000);
 	ck_assert_int_lt(world_number(&w, "PRAGMA page_count") * 4096, 4 << 20);
 	world_prove(&w);
 	world_end(&w);
 }
 END_TEST
 
-/* All of an earlier boot goes, the boot with it; counts of what has no parent go too. */
+/* Of which process, how many, and of what time: so that answers can tell. */
+START_TEST(events_that_went)
+{
+	struct store_failure failure = {
+		.cpu = ROW_NONE, .seq = ROW_NONE, .image = ROW_NONE, .error = 2};
+	int64_t first, second = (int64_t)SECOND;
+	struct world w;
+	struct process *p;
+	char sql[300];
+
+	world_begin(&w, place(), 0);
+	ck_assert_int_eq(store_begin(&w.store), 0);
+	p = world_spawn(&w, w.daemons[0], false);
+	first = (int64_t)w.now + second;
+	for (int i = 0; i < 101; i++) {
+		w.now += SECOND;
+		world_run_image(&w, p);
+		failure.process_id = p->process_id;
+		failure.boot_ns = w.now;
+		ck_assert_int_eq(store_failure(&w.store, &failure), 0);
+	}
+	world_commit(&w);
+	w.config.max_retention_ns = 3600 * SECOND;
+	world_history(&w, 100, 10, false);
+	w.now += 3600 * SECOND;
+	world_settle(&w);
+	/* An image lasts until the next. */
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM pruned_exec WHERE process_id = %" PRId64 " AND boot = 1 AND "
+		 "((failed = 0 AND execs = 36 AND from_boot_ns = %" PRId64
+		 " AND to_boot_ns = %" PRId64 ") OR (failed = 1 AND execs = 37 AND from_boot_ns "
+		 "= %" PRId64 " AND to_boot_ns = %" PRId64 "))",
+		 p->process_id, first + 1000, first + 36 * second + 999, first,
+		 first + 36 * second);
+	ck_assert_int_eq(world_number(&w, sql), 2);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_exec"), 2);
+	/* It goes with the process. */
+	ck_assert_int_eq(store_begin(&w.store), 0);
+	world_end_process(&w, p);
+	world_commit(&w);
+	w.now += 7200 * SECOND;
+	world_history(&w, 100, 10, false);
+	world_settle(&w);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_exec"), 0);
+	world_prove(&w);
+	world_end(&w);
+}
+END_TEST
+
+/* All of an earlier boot goes, the boot with it; that there was one stays. */
 START_TEST(earlier_boot)
 {
 	struct world w;
@@ -280,7 +335,9 @@ START_TEST(earlier_boot)
 	ck_assert_int_eq(schema_exec(w.store.db,
 				     "UPDATE boot SET boot_id = 'earlier'; UPDATE process_row SET "
 				     "end_after_ns = 5000000000, provenance = (provenance & 63) | "
-				     "192 WHERE end_after_ns IS NULL"),
+				     "192 WHERE end_after_ns IS NULL; INSERT INTO recorder_row "
+				     "VALUES (1, 1, 'v', 'c', 'k', NULL, 5000000000, 800000000000, "
+				     "900000000000, 'stopped')"),
 			 0);
 	world_close(&w);
 	world_open(&w);
@@ -301,7 +358,13 @@ START_TEST(earlier_boot)
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM boot"), 1);
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM cgroup WHERE boot = 1"), 0);
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM cpu_position WHERE boot = 1"), 0);
-	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_row"), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT processes FROM pruned_row WHERE boot <> 2"),
+			 spawned);
+	ck_assert_int_eq(world_number(&w, "SELECT parent_id FROM pruned_row WHERE boot <> 2"), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT from_boot_ns FROM pruned_row WHERE boot <> 2"),
+			 (int64_t)SECOND * 1700000000 + 5 * (int64_t)SECOND);
+	ck_assert_int_eq(world_number(&w, "SELECT to_boot_ns FROM pruned_row WHERE boot <> 2"),
+			 (int64_t)SECOND * 1700000000 + 900 * (int64_t)SECOND);
 	world_end(&w);
 }
 END_TEST
@@ -384,6 +447,7 @@ int main(void)
 		ancestors_stay,
 		restarts,
 		events_of_one_process,
+		events_that_went,
 		earlier_boot,
 	};
 

@@ -49,7 +49,7 @@ void world_run_image(struct world *w, struct process *p)
 	snprintf(image.comm, sizeof(image.comm), "program%u", which);
 	ck_assert_int_eq(intern_image(&w->intern, &image, &p->image.image), 0);
 	p->image.provenance = PROVENANCE_OBSERVED;
-	p->image.after_ns = 1000;
+	p->image.after_ns = (int64_t)(w->now - p->key.start_boot_ns) + 1000;
 	p->image.context = p->image.parent_id = ROW_SAME;
 	take_number(w, &p->image.cpu, &p->image.seq);
 	if (chance(w, 100) == 0)
@@ -353,6 +353,8 @@ void world_prove(const struct world *w)
 		"(SELECT 1 FROM cgroup q WHERE q.cgroup = p.cgroup)",
 		"SELECT count(*) FROM pruned_row p WHERE parent_id > 0 AND NOT EXISTS "
 		"(SELECT 1 FROM process_row q WHERE q.process_id = p.parent_id)",
+		"SELECT count(*) FROM pruned_exec p WHERE NOT EXISTS "
+		"(SELECT 1 FROM process_row q WHERE q.process_id = p.process_id)",
 		"SELECT count(*) FROM zone z WHERE NOT EXISTS (SELECT 1 FROM process_row p WHERE "
 		"p.process_id >= z.zone << 12 AND p.process_id < (z.zone + 1) << 12)",
 		/* An ancestor of whom nothing is left, although nothing else keeps it. */
