@@ -258,7 +258,7 @@ static int tell_missing(const struct missing *m, int64_t gap_id, void *userdata)
 		json_maybe_text(json, "cause", m->cause);
 		json_int(json, "lost", m->lost);
 		json_int(json, "recovered", m->recovered);
-	} else if (m->kind == MISSING_PRUNED) {
+	} else if (m->kind != MISSING_NOT_RECORDED) {
 		json_int(json, "count", m->count);
 	}
 	json_object_end(json);

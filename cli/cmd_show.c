@@ -163,12 +163,30 @@ static void show_image(struct show *s, const struct image *image)
 	}
 }
 
+/* In the place of what retention removed. */
+static void show_pruned(struct show *s, const struct process *p, enum pruned_kind kind,
+			const char *what)
+{
+	const struct pruned *pruned = &p->pruned[kind];
+
+	if (!pruned->count)
+		return;
+	buffer_printf(&s->out, "%" PRId64 " %s%s removed by retention\n", pruned->count, what,
+		      pruned->count == 1 ? "" : "s");
+	line_time(s, "from", boot_to_unix(p->boot, pruned->from_boot_ns), PROVENANCE_NONE);
+	line_time(s, "to", boot_to_unix(p->boot, pruned->to_boot_ns), PROVENANCE_NONE);
+}
+
 static void show_execs(struct show *s, const struct process *p)
 {
+	int64_t pruned = p->pruned[PRUNED_EXECS].count;
+
+	show_pruned(s, p, PRUNED_EXECS, "earlier image");
 	for (size_t i = 0; i < p->exec_count; i++) {
 		const struct exec *e = &p->execs[i];
 
-		buffer_printf(&s->out, "image %zu of %zu\n", i + 1, p->exec_count);
+		buffer_printf(&s->out, "image %" PRId64 " of %" PRId64 "\n",
+			      pruned + (int64_t)i + 1, pruned + (int64_t)p->exec_count);
 		line_time(s, "time", e->unix_ns, e->provenance);
 		show_image(s, e->image);
 		line_path(s, "cwd", e->cwd);
@@ -209,6 +227,7 @@ static int show_failures(struct show *s, struct process *p)
 	size_t count;
 	int r = query_failures_of(p->db, p, &failures, &count);
 
+	show_pruned(s, p, PRUNED_FAILURES, "failed exec");
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		const struct exec_failure *f = &failures[i];
 

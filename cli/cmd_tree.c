@@ -261,6 +261,19 @@ static int add_completeness(struct tree *t)
 	return r < 0 ? r : completeness_add_processes(&t->completeness, &t->shown);
 }
 
+/* Of a tree as it stood then, what was removed later is no part. */
+static void forget_later(struct tree *t)
+{
+	for (size_t i = 0; i < t->shown.count; i++) {
+		struct process *p = t->shown.item[i];
+
+		for (int kind = 0; kind < PRUNED_KINDS; kind++) {
+			if (boot_to_unix(p->boot, p->pruned[kind].from_boot_ns) > t->moment.unix_ns)
+				p->pruned[kind] = (struct pruned){0};
+		}
+	}
+}
+
 static int build(struct tree *t)
 {
 	const struct flags *flags = &t->session->flags;
@@ -270,6 +283,8 @@ static int build(struct tree *t)
 		r = keep_alive_at(t);
 	for (unsigned int i = 0; r == 0 && i < t->session->db_count; i++)
 		r = gather_details(t->session->db[i], &t->shown);
+	if (flags->at)
+		forget_later(t);
 	if (r == 0)
 		r = add_completeness(t);
 	if (r < 0)

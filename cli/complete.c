@@ -25,6 +25,8 @@ const char *missing_kind_name(enum missing_kind kind)
 		[MISSING_NOT_RECORDED] = "not-recorded",
 		[MISSING_TRUNCATED] = "truncated",
 		[MISSING_PRUNED] = "pruned",
+		[MISSING_PRUNED_EXECS] = "pruned-execs",
+		[MISSING_PRUNED_FAILURES] = "pruned-failed-execs",
 		[MISSING_UNKNOWN] = "unknown",
 		[MISSING_LIMIT] = "limit",
 		[MISSING_UNREAD] = "unread",
@@ -135,17 +137,92 @@ static int add_pruned(struct completeness *c, struct query *q, const struct boot
 	struct missing *m;
 	int r = query_pruned(q, range, &pruned);
 
-	if (r < 0 || !pruned.processes)
+	if (r < 0 || !pruned.count)
 		return r;
 	m = add(c, MISSING_PRUNED);
 	if (!m)
 		return -ENOMEM;
 	m->from_unix_ns = boot_to_unix(range->boot, pruned.from_boot_ns);
 	m->to_unix_ns = boot_to_unix(range->boot, pruned.to_boot_ns);
-	m->count = pruned.processes;
+	m->count = pruned.count;
 	m->db = q;
 	snprintf(m->touches, sizeof(m->touches), "whole processes");
 	return 0;
+}
+
+/* Boots that are not in the database any more were recorded all the same. */
+static int add_forgotten(struct completeness *c, struct query *q, const struct scope *scope)
+{
+	struct forgotten forgotten;
+	struct missing *m;
+	int r = query_forgotten(q, &forgotten);
+
+	/* Who names boots does not ask for them. */
+	if (r < 0 || !forgotten.processes || scope->wants ||
+	    (scope->since_unix_ns != UNKNOWN && forgotten.to_unix_ns < scope->since_unix_ns) ||
+	    (scope->until_unix_ns != UNKNOWN && forgotten.from_unix_ns >= scope->until_unix_ns))
+		return r;
+	m = add(c, MISSING_PRUNED);
+	if (!m)
+		return -ENOMEM;
+	m->from_unix_ns = forgotten.from_unix_ns;
+	m->to_unix_ns = forgotten.to_unix_ns;
+	m->count = forgotten.processes;
+	m->db = q;
+	m->boots = true;
+	snprintf(m->touches, sizeof(m->touches), "whole boots");
+	return 0;
+}
+
+/* Names the first that is counted. */
+static void count(struct missing *m, const struct process *p, int64_t number)
+{
+	const char *comm = process_comm(p);
+	struct buffer name = {0};
+
+	if (m->count == 0) {
+		escape_text(&name, comm, strnlen(comm, 16), true);
+		snprintf(m->name, sizeof(m->name), "%s(%" PRId64 ")", name.data ? name.data : "",
+			 p->pid);
+		buffer_deinit(&name);
+	}
+	m->count += number;
+}
+
+static const struct {
+	enum missing_kind kind;
+	const char *touches;
+} pruned_kinds[PRUNED_KINDS] = {
+	[PRUNED_EXECS] = {MISSING_PRUNED_EXECS, "what processes that stay ran before"},
+	[PRUNED_FAILURES] = {MISSING_PRUNED_FAILURES, "what processes that stay failed to execute"},
+};
+
+/* A process that stays is found by what is left of it only. */
+static int add_pruned_events(struct completeness *c, struct query *q,
+			     const struct boot_range *range)
+{
+	int r = 0;
+
+	for (int kind = 0; r == 0 && kind < PRUNED_KINDS; kind++) {
+		struct process *first = NULL;
+		struct pruned pruned = {0};
+		struct missing *m;
+
+		r = query_pruned_events(q, range, (enum pruned_kind)kind, &pruned, &first);
+		if (r < 0 || !pruned.count)
+			continue;
+		m = add(c, pruned_kinds[kind].kind);
+		if (!m)
+			return -ENOMEM;
+		if (first)
+			count(m, first, pruned.count);
+		m->count = pruned.count;
+		m->from_unix_ns = boot_to_unix(range->boot, pruned.from_boot_ns);
+		m->to_unix_ns = boot_to_unix(range->boot, pruned.to_boot_ns);
+		m->db = q;
+		snprintf(m->touches, sizeof(m->touches), "%s", pruned_kinds[kind].touches);
+	}
+	return r;
 }
 
 static int add_not_recorded(struct completeness *c, struct query *q, int64_t from, int64_t to,
@@ -180,17 +257,21 @@ static int add_downtime(struct completeness *c, struct query *q, const struct sp
 static int add_downtimes(struct completeness *c, struct query *q, const struct scope *scope,
 			 const struct process_list *shown)
 {
-	CLEANUP_FREE struct boot_range *told = calloc(c->count + 1, sizeof(*told));
+	CLEANUP_FREE struct boot_range *gaps = calloc(c->count + 1, sizeof(*gaps));
+	struct downtime_told told = {.gaps = gaps};
 	struct downtime downtime = {0};
-	size_t count = 0;
-	int r = told ? 0 : -ENOMEM;
+	int r = gaps ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < c->count; i++) {
-		if (c->item[i].kind == MISSING_GAP && c->item[i].db == q && c->item[i].range.boot)
-			told[count++] = c->item[i].range;
+		const struct missing *m = &c->item[i];
+
+		if (m->db == q && m->kind == MISSING_GAP && m->range.boot)
+			gaps[told.gaps_count++] = m->range;
+		if (m->db == q && m->boots)
+			told.removed = (struct span){m->from_unix_ns, m->to_unix_ns};
 	}
 	if (r == 0)
-		r = downtime_find(q, scope, told, count, &downtime);
+		r = downtime_find(q, scope, &told, &downtime);
 	if (r == 0 && downtime.filter)
 		c->filter = copy(c, downtime.filter);
 	for (size_t i = 0; r == 0 && i < downtime.count; i++)
@@ -217,7 +298,11 @@ static int add_scope(struct completeness *c, struct query *q, const struct scope
 		r = add_gaps(c, q, &ranges[i], shown);
 		if (r == 0 && with_pruned)
 			r = add_pruned(c, q, &ranges[i]);
+		if (r == 0 && with_pruned)
+			r = add_pruned_events(c, q, &ranges[i]);
 	}
+	if (r == 0 && with_pruned)
+		r = add_forgotten(c, q, scope);
 	return r == 0 ? add_downtimes(c, q, scope, shown) : r;
 }
 
@@ -270,21 +355,21 @@ static bool any_truncated(const struct process *p)
 /* Only pointed at, by a child or by its end: or born of such a one. */
 static bool is_unknown(const struct process *p)
 {
-	return p->birth == PROVENANCE_INFERRED || !p->image;
+	return p->birth == PROVENANCE_INFERRED || (!p->image && !p->pruned[PRUNED_EXECS].count);
 }
 
-static void count(struct missing *m, const struct process *p, int64_t number)
+static void count_events(struct missing *m, const struct process *p, const struct pruned *pruned)
 {
-	const char *comm = process_comm(p);
-	struct buffer name = {0};
+	int64_t from = boot_to_unix(p->boot, pruned->from_boot_ns);
+	int64_t to = boot_to_unix(p->boot, pruned->to_boot_ns);
 
-	if (m->count == 0) {
-		escape_text(&name, comm, strnlen(comm, 16), true);
-		snprintf(m->name, sizeof(m->name), "%s(%" PRId64 ")", name.data ? name.data : "",
-			 p->pid);
-		buffer_deinit(&name);
-	}
-	m->count += number;
+	if (!pruned->count)
+		return;
+	if (m->count == 0 || from < m->from_unix_ns)
+		m->from_unix_ns = from;
+	if (m->count == 0 || to > m->to_unix_ns)
+		m->to_unix_ns = to;
+	count(m, p, pruned->count);
 }
 
 /*
@@ -349,14 +434,17 @@ int completeness_count_process(struct completeness *c, const struct process *p)
 		count(&c->truncated, p, 1);
 	if (is_unknown(p))
 		count(&c->unknown, p, 1);
-	if (p->pruned_children && !c->of_time)
-		count(&c->pruned, p, p->pruned_children);
+	if (p->pruned_children)
+		count(&c->children, p, p->pruned_children);
+	for (int kind = 0; kind < PRUNED_KINDS; kind++)
+		count_events(&c->events[kind], p, &p->pruned[kind]);
 	return 0;
 }
 
 static int add_counted(struct completeness *c, const struct missing *counted,
 		       enum missing_kind kind, const char *touches)
 {
+	bool has_time = kind == MISSING_PRUNED_EXECS || kind == MISSING_PRUNED_FAILURES;
 	struct missing *m;
 
 	if (counted->count == 0)
@@ -365,6 +453,10 @@ static int add_counted(struct completeness *c, const struct missing *counted,
 	if (!m)
 		return -ENOMEM;
 	m->count = counted->count;
+	if (has_time) {
+		m->from_unix_ns = counted->from_unix_ns;
+		m->to_unix_ns = counted->to_unix_ns;
+	}
 	memcpy(m->name, counted->name, sizeof(m->name));
 	snprintf(m->touches, sizeof(m->touches), "%s", touches);
 	return 0;
@@ -375,8 +467,11 @@ int completeness_end_processes(struct completeness *c)
 	int r = add_counted(c, &c->truncated, MISSING_TRUNCATED,
 			    "the rest of command lines or paths");
 
-	if (r == 0)
-		r = add_counted(c, &c->pruned, MISSING_PRUNED, "children of processes shown");
+	if (r == 0 && !c->of_time)
+		r = add_counted(c, &c->children, MISSING_PRUNED, "children of processes shown");
+	for (int kind = 0; r == 0 && !c->of_time && kind < PRUNED_KINDS; kind++)
+		r = add_counted(c, &c->events[kind], pruned_kinds[kind].kind,
+				pruned_kinds[kind].touches);
 	return r < 0 ? r
 		     : add_counted(c, &c->unknown, MISSING_UNKNOWN,
 				   "parents and programs of processes shown");

@@ -13,10 +13,12 @@ enum missing_kind {
 	MISSING_GAP,	      /* events that could not be delivered */
 	MISSING_NOT_RECORDED, /* no lineaged was recording, or could have been yet */
 	MISSING_TRUNCATED,    /* a value of a process shown is not whole */
-	MISSING_PRUNED,	 /* retention removed processes of the time, or children of one shown */
-	MISSING_UNKNOWN, /* who a process shown was had not been learned before it went */
-	MISSING_LIMIT,	 /* the question itself asked for less (--limit) */
-	MISSING_UNREAD,	 /* the database could not be read to the end */
+	MISSING_PRUNED, /* retention removed processes of the time, or children of one shown */
+	MISSING_PRUNED_EXECS,	 /* it removed earlier images of processes that stay */
+	MISSING_PRUNED_FAILURES, /* and failed execs of these */
+	MISSING_UNKNOWN,	 /* who a process shown was had not been learned before it went */
+	MISSING_LIMIT,		 /* the question itself asked for less (--limit) */
+	MISSING_UNREAD,		 /* the database could not be read to the end */
 };
 
 struct missing {
@@ -29,6 +31,7 @@ struct missing {
 	int64_t gap_id;		 /* of a gap */
 	struct boot_range range; /* of a gap; boot NULL: not known */
 	bool to_come;		 /* not recorded: it is later than now */
+	bool boots;		 /* PRUNED: whole boots, and all that is known of their time */
 	char name[80];	   /* of the first process, as "bash(990)", escaped; "" where none is */
 	char touches[160]; /* which part of the answer, in words */
 };
@@ -38,9 +41,9 @@ struct completeness {
 	size_t count, size;
 	const char *filter; /* only this was recorded, in words; NULL: the whole node */
 	struct arena arena; /* of the texts above */
-	struct missing truncated, pruned,
-		unknown; /* being counted, until completeness_end_processes() */
-	bool of_time;	 /* completeness_add_time() has told of what was pruned */
+	/* Being counted, until completeness_end_processes(). */
+	struct missing truncated, children, events[PRUNED_KINDS], unknown;
+	bool of_time; /* completeness_add_time() has told of what was pruned */
 };
 
 static inline bool is_complete(const struct completeness *c)
@@ -49,7 +52,7 @@ static inline bool is_complete(const struct completeness *c)
 }
 
 void completeness_deinit(struct completeness *completeness);
-/* "gap", "not-recorded", "truncated", "pruned", "unknown", "limit", "unread". */
+/* As lineage-query(1) lists them. */
 const char *missing_kind_name(enum missing_kind kind);
 
 /*
@@ -92,8 +95,8 @@ int completeness_add_line(struct completeness *completeness, const struct proces
 /* More of what is shown, where not all was known before. */
 void completeness_add_shown(struct completeness *completeness, const struct process_list *shown);
 /*
- * Truncated values and pruned children of what is shown: one by one and then the sum, or of a list
- * at once. Needs query_load_pruned().
+ * Truncated values of what is shown, and what retention removed of it and below it, unless that has
+ * been told by time: one by one and then the sum, or of a list at once. Needs query_load_pruned().
  */
 int completeness_count_process(struct completeness *completeness, const struct process *p);
 int completeness_end_processes(struct completeness *completeness);

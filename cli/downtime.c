@@ -272,8 +272,8 @@ static int find_in_bounds(struct cover *c, const struct recorder_run *newest, st
 	return find_uncovered(c, since, until, d);
 }
 
-int downtime_find(struct query *q, const struct scope *scope, const struct boot_range *told,
-		  size_t told_count, struct downtime *ret_downtime)
+int downtime_find(struct query *q, const struct scope *scope, const struct downtime_told *told,
+		  struct downtime *ret_downtime)
 {
 	struct cover cover = {
 		.query = q, .scope = scope, .first = UNKNOWN, .last = UNKNOWN, .shown = UNKNOWN};
@@ -289,10 +289,15 @@ int downtime_find(struct query *q, const struct scope *scope, const struct boot_
 		if (runs[i].filter && wants(scope, runs[i].boot))
 			d->filter = runs[i].filter;
 	}
-	for (size_t i = 0; r == 0 && i < told_count; i++) {
+	for (size_t i = 0; r == 0 && i < told->gaps_count; i++) {
 		int64_t first = 0, last = 0;
 
-		r = add_range(&cover, &told[i], 0, &first, &last);
+		r = add_range(&cover, &told->gaps[i], 0, &first, &last);
+	}
+	if (r == 0 && told->removed.from < told->removed.to) {
+		cover.first = told->removed.from;
+		cover.last = told->removed.to;
+		r = add(&cover, cover.first, cover.last);
 	}
 	if (r == 0)
 		r = add_boots(&cover, runs, count);

@@ -20,12 +20,19 @@ struct downtime {
 		*filter; /* of the runs that matter, the last; the query's. NULL: the whole node */
 };
 
+/* What need not be told again. */
+struct downtime_told {
+	const struct boot_range *gaps;
+	size_t gaps_count;
+	struct span removed; /* boots that retention forgot; from == to: none */
+};
+
 /*
- * In the time and the boots of the scope; UNKNOWN: as far as there are records. `told`: gaps, which
- * need not be told again. downtime_deinit() also after an error.
+ * In the time and the boots of the scope; UNKNOWN: as far as there are records. downtime_deinit()
+ * also after an error.
  */
-int downtime_find(struct query *query, const struct scope *scope, const struct boot_range *told,
-		  size_t told_count, struct downtime *ret_downtime);
+int downtime_find(struct query *query, const struct scope *scope, const struct downtime_told *told,
+		  struct downtime *ret_downtime);
 void downtime_deinit(struct downtime *downtime);
 
 #endif

@@ -118,7 +118,7 @@ OF_IMAGE(args_count)
 OF_IMAGE(args_bytes)
 BOOL(args_truncated, c->p->image &&image_args_truncated(c->p->image))
 OF_IMAGE(inode)
-NUMBER(images, (int64_t)c->p->exec_count)
+NUMBER(images, (int64_t)c->p->exec_count + c->p->pruned[PRUNED_EXECS].count)
 TEXT(cwd, c->p->cwd)
 OF_CONTEXT(uid)
 OF_CONTEXT(euid)
@@ -150,6 +150,8 @@ NUMBER(user_us, c->p->user_us)
 NUMBER(system_us, c->p->system_us)
 NUMBER(max_rss_kib, c->p->max_rss_kib)
 NUMBER(pruned_children, c->p->pruned_children)
+NUMBER(pruned_execs, c->p->pruned[PRUNED_EXECS].count)
+NUMBER(pruned_failed_execs, c->p->pruned[PRUNED_FAILURES].count)
 STRING(provenance, provenance_name(c->p->birth))
 STRING(end_provenance, provenance_name(c->p->end))
 
@@ -305,6 +307,8 @@ static const struct field fields[] = {
 	F(start_unix_ns, 0, DIGITS, "start since 1970"),
 	F(end_unix_ns, 0, DIGITS, "end since 1970"),
 	F(pruned_children, 0, DIGITS, "children that retention removed"),
+	F(pruned_execs, 0, DIGITS, "earlier images that it removed"),
+	F(pruned_failed_execs, 0, DIGITS, "failed execs that it removed"),
 	F(provenance, CSV, SHORT, "how the birth is known"),
 	F(image_provenance, CSV, SHORT, "how executable and arguments are known"),
 	F(end_provenance, CSV, SHORT, "how the end is known"),

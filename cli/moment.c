@@ -173,6 +173,17 @@ int64_t moment_reaper(const struct process *p, void *userdata)
 	return above && alive_at(above, at) ? above->id : p->parent_id;
 }
 
+/* 1: it had an image then that retention has removed, 0: what is there is all. */
+static int was_pruned(const struct process *p, int64_t boot_ns)
+{
+	struct process copy = *p, *read = &copy;
+	struct process_list one = {&read, 1, 0};
+	const struct pruned *pruned = &copy.pruned[PRUNED_EXECS];
+	int r = query_load_pruned(p->db, &one);
+
+	return r < 0 ? r : pruned->count && pruned->from_boot_ns <= boot_ns;
+}
+
 int moment_image(struct process *p, int64_t boot_ns, struct exec *ret_image)
 {
 	struct exec found = {.context = p->birth_context, .provenance = PROVENANCE_NONE};
@@ -198,6 +209,15 @@ int moment_image(struct process *p, int64_t boot_ns, struct exec *ret_image)
 		if (p->exec_count == 0) {
 			found.image = p->image;
 			found.comm = p->comm;
+			break;
+		}
+		r = was_pruned(p, boot_ns);
+		if (r < 0)
+			return r;
+		if (r == 1) {
+			/* That it had called exec is known. */
+			if (i == 0)
+				found.provenance = PROVENANCE_INFERRED;
 			break;
 		}
 		/* Not yet executed: what it was born with is what its parent had then. */

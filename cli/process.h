@@ -111,6 +111,14 @@ struct exec {
 	int64_t pgid;
 };
 
+/* What retention removes of a process that stays. */
+enum pruned_kind { PRUNED_EXECS, PRUNED_FAILURES, PRUNED_KINDS };
+
+struct pruned {
+	int64_t count; /* 0: none */
+	int64_t from_boot_ns, to_boot_ns;
+};
+
 struct process {
 	struct query *db;
 	const struct boot *boot;
@@ -132,9 +140,10 @@ struct process {
 	struct exec *execs; /* all that are known, oldest first; empty: never called exec */
 	size_t exec_count;
 	int64_t pruned_children; /* removed by retention */
-	uint64_t failed_shape;	 /* of its failed execs, where they are shown; else 0 */
-	bool selected;		 /* answers the question itself; false: shown as context */
-	bool told;		 /* as context: in an earlier part of the answer already */
+	struct pruned pruned[PRUNED_KINDS];
+	uint64_t failed_shape; /* of its failed execs, where they are shown; else 0 */
+	bool selected;	       /* answers the question itself; false: shown as context */
+	bool told;	       /* as context: in an earlier part of the answer already */
 };
 
 /* The image was taken over from the parent at birth: the process never called exec. */

@@ -95,7 +95,7 @@ int query_count_running(struct query *query, const struct boot_range *range, int
 
 /* Fills execs of every process of the list. */
 int query_load_execs(struct query *query, struct process_list *list);
-/* Fills pruned_children of every process of the list. */
+/* Fills pruned_children and pruned of every process of the list. */
 int query_load_pruned(struct query *query, struct process_list *list);
 
 /*
@@ -201,13 +201,21 @@ struct recorder_run {
 	int64_t started_boot_ns, last_boot_ns, stopped_boot_ns;
 };
 
-/* What retention removed of those that lived in the range; the times are theirs, all together. */
-struct pruned {
-	int64_t processes; /* 0: none */
-	int64_t from_boot_ns, to_boot_ns;
+/*
+ * What retention removed of those that lived in the range, and of events in it of processes that
+ * stay; the times are theirs, all together. *ret_process: of the first of these; NULL: not known.
+ */
+int query_pruned(struct query *query, const struct boot_range *range, struct pruned *ret_pruned);
+int query_pruned_events(struct query *query, const struct boot_range *range, enum pruned_kind kind,
+			struct pruned *ret_pruned, struct process **ret_process);
+
+/* Boots of which retention left nothing, from the first of their recording to the last. */
+struct forgotten {
+	int64_t processes; /* 0: there are none */
+	int64_t from_unix_ns, to_unix_ns;
 };
 
-int query_pruned(struct query *query, const struct boot_range *range, struct pruned *ret_pruned);
+int query_forgotten(struct query *query, struct forgotten *ret_forgotten);
 /* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
 int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
 	       size_t *ret_count);

@@ -15,6 +15,9 @@
 #define WANTED_ROW  "process_row WHERE process_id " IN_WANTED
 #define WANTED_EXEC "exec_row WHERE process_id " IN_WANTED
 #define OF_BOOTS    " WHERE boot IN (SELECT boot FROM " WANTED_ROW ")"
+#define ASKED_TIME                                                       \
+	" AND EXISTS (SELECT 1 FROM temp.asked a WHERE a.boot = r.boot " \
+	"AND r.from_boot_ns < a.to_ns AND r.to_boot_ns >= a.from_ns)"
 #define CONTEXTS                                                                        \
 	"SELECT context FROM " WANTED_ROW " UNION SELECT exec_context FROM " WANTED_ROW \
 	" UNION SELECT context FROM " WANTED_EXEC
@@ -52,9 +55,9 @@ static const struct {
 	 " UNION SELECT comm FROM " WANTED_EXEC " UNION SELECT cwd FROM " WANTED_EXEC
 	 ") ORDER BY text"},
 	/*
-	 * What retention removed, of parents that are not here under their boot, and then children
-	 * that are left out here. These have a time that no question meets: the gaps and the filter
-	 * of the export tell of them.
+	 * What retention removed, of processes that are not here under their boot, and then
+	 * children that are left out here. These have a time that no question meets: the gaps and
+	 * the filter of the export tell of them.
 	 */
 	{"pruned_row",
 	 "SELECT parent_id, sum(processes), min(boot) AS boot, "
@@ -62,11 +65,16 @@ static const struct {
 	 "SELECT parent_id, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row "
 	 "WHERE parent_id " IN_WANTED " UNION ALL "
 	 "SELECT -boot, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row r" OF_BOOTS
-	 " AND parent_id NOT " IN_WANTED " AND EXISTS (SELECT 1 FROM temp.asked a "
-	 "WHERE a.boot = r.boot AND r.from_boot_ns < a.to_ns AND r.to_boot_ns >= a.from_ns) "
+	 " AND parent_id NOT " IN_WANTED ASKED_TIME " "
 	 "UNION ALL SELECT parent_id, count(*), boot, NULL, NULL "
 	 "FROM process_row WHERE parent_id " IN_WANTED " AND process_id NOT " IN_WANTED
 	 " GROUP BY parent_id) GROUP BY parent_id ORDER BY parent_id"},
+	{"pruned_exec",
+	 "SELECT process_id, failed, sum(execs), min(boot) AS boot, min(from_boot_ns), "
+	 "max(to_boot_ns) FROM (SELECT * FROM pruned_exec WHERE process_id " IN_WANTED
+	 " UNION ALL SELECT -boot, failed, execs, boot, from_boot_ns, to_boot_ns "
+	 "FROM pruned_exec r" OF_BOOTS " AND process_id NOT " IN_WANTED ASKED_TIME
+	 ") GROUP BY process_id, failed ORDER BY process_id, failed"},
 };
 
 static const char zones_sql[] =
@@ -257,6 +265,27 @@ static int add_gaps(struct query *q, sqlite3 *to, int64_t first_boot, int64_t si
 	return r;
 }
 
+/* Boots of which the source has nothing left are not in the copy either. */
+static int add_forgotten(struct query *q, sqlite3 *to)
+{
+	struct forgotten forgotten;
+	int r = query_forgotten(q, &forgotten);
+	char *sql;
+
+	if (r < 0 || !forgotten.processes)
+		return r;
+	sql = sqlite3_mprintf(
+		"INSERT INTO pruned_row VALUES (0, %lld, 0, %lld, %lld) ON CONFLICT (parent_id) "
+		"DO UPDATE SET processes = processes + excluded.processes, "
+		"from_boot_ns = min(from_boot_ns, excluded.from_boot_ns), "
+		"to_boot_ns = max(to_boot_ns, excluded.to_boot_ns)",
+		(long long)forgotten.processes, (long long)forgotten.from_unix_ns,
+		(long long)forgotten.to_unix_ns);
+	r = sql ? schema_exec(to, sql) : -ENOMEM;
+	sqlite3_free(sql);
+	return r;
+}
+
 static int add_filter(sqlite3 *to, const char *filter)
 {
 	char *sql =
@@ -290,6 +319,8 @@ static int add_query(struct query *q, sqlite3 *to, const struct query_export *e)
 		shifts[i] = count_rows(to, ids[i].last);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(copies); i++)
 		r = copy_table(q->db, to, copies[i].table, copies[i].select, shifts);
+	if (r == 0)
+		r = add_forgotten(q, to);
 	if (r == 0 && e->since_unix_ns != UNKNOWN)
 		r = add_gaps(q, to, shifts[ID_BOOT], UNKNOWN, e->since_unix_ns);
 	if (r == 0 && e->until_unix_ns != UNKNOWN)

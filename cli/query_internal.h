@@ -122,7 +122,15 @@
 	X(EXECS, "SELECT " EXEC_COLUMNS "FROM exec_row INDEXED BY exec_process "                   \
 		 "WHERE process_id>=?1 AND process_id<=?2 ORDER BY process_id,exec_id")            \
 	X(PRUNED, "SELECT processes FROM pruned_row WHERE parent_id=?1")                           \
-	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row)")                                   \
+	X(ANY_PRUNED, "SELECT EXISTS(SELECT 1 FROM pruned_row),"                                   \
+		      "EXISTS(SELECT 1 FROM pruned_exec)")                                         \
+	X(PRUNED_OF, "SELECT failed,execs,from_boot_ns,to_boot_ns FROM pruned_exec "               \
+		     "WHERE process_id=?1")                                                        \
+	X(PRUNED_EVENTS_IN,                                                                        \
+	  "SELECT coalesce(sum(execs),0),min(from_boot_ns),max(to_boot_ns),min(process_id) "       \
+	  "FROM pruned_exec WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 AND failed=?4")   \
+	X(FORGOTTEN, "SELECT processes,from_boot_ns,to_boot_ns FROM pruned_row "                   \
+		     "WHERE parent_id=0")                                                          \
 	X(PRUNED_IN, "SELECT coalesce(sum(processes),0),min(from_boot_ns),max(to_boot_ns) "        \
 		     "FROM pruned_row WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2")       \
 	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \

@@ -154,59 +154,137 @@ int query_runs(struct query *q, struct recorder_run **ret_runs, size_t *ret_coun
 	return query_step_error(q, rc);
 }
 
-static int any_pruned(struct query *q, bool *ret_any)
+/* Of most databases one or both need not be looked up for each process. */
+static int any_pruned(struct query *q, bool *ret_processes, bool *ret_events)
 {
 	sqlite3_stmt *stmt;
-	int r, rc;
+	int r = query_prepare(q, QUERY_ANY_PRUNED, &stmt), rc;
 
-	r = query_prepare(q, QUERY_ANY_PRUNED, &stmt);
 	if (r < 0)
 		return r;
 	rc = sqlite3_step(stmt);
-	*ret_any = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+	*ret_processes = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+	*ret_events = rc == SQLITE_ROW && sqlite3_column_int(stmt, 1);
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
+}
+
+static int load_pruned_children(struct query *q, struct process *p)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_PRUNED, &stmt), rc;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, p->id);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		p->pruned_children = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return query_step_error(q, rc);
+}
+
+static int load_pruned_events(struct query *q, struct process *p)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_PRUNED_OF, &stmt), rc;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(stmt, 1, p->id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		bool failed = sqlite3_column_int(stmt, 0);
+
+		p->pruned[failed ? PRUNED_FAILURES : PRUNED_EXECS] = (struct pruned){
+			.count = sqlite3_column_int64(stmt, 1),
+			.from_boot_ns = sqlite3_column_int64(stmt, 2),
+			.to_boot_ns = sqlite3_column_int64(stmt, 3),
+		};
+	}
 	sqlite3_reset(stmt);
 	return query_step_error(q, rc);
 }
 
 int query_load_pruned(struct query *q, struct process_list *list)
 {
-	bool any;
-	int r = any_pruned(q, &any);
+	bool processes, events;
+	int r = any_pruned(q, &processes, &events);
 
-	for (size_t i = 0; r == 0 && any && i < list->count; i++) {
-		sqlite3_stmt *stmt;
-		int rc;
-
-		r = query_prepare(q, QUERY_PRUNED, &stmt);
-		if (r < 0)
-			break;
-		sqlite3_bind_int64(stmt, 1, list->item[i]->id);
-		rc = sqlite3_step(stmt);
-		if (rc == SQLITE_ROW)
-			list->item[i]->pruned_children = sqlite3_column_int64(stmt, 0);
-		r = query_step_error(q, rc);
-		sqlite3_reset(stmt);
+	for (size_t i = 0; r == 0 && (processes || events) && i < list->count; i++) {
+		if (list->item[i]->db != q)
+			continue;
+		if (processes)
+			r = load_pruned_children(q, list->item[i]);
+		if (r == 0 && events)
+			r = load_pruned_events(q, list->item[i]);
 	}
 	return r;
+}
+
+/* The row of PRUNED_IN or PRUNED_EVENTS_IN. */
+static int step_pruned(struct query *q, sqlite3_stmt *stmt, const struct boot_range *range,
+		       struct pruned *ret_pruned)
+{
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		return SCHEMA_E_SQLITE;
+	*ret_pruned = (struct pruned){
+		.count = sqlite3_column_int64(stmt, 0),
+		.from_boot_ns = sqlite3_column_int64(stmt, 1),
+		.to_boot_ns = sqlite3_column_int64(stmt, 2),
+	};
+	return 0;
 }
 
 int query_pruned(struct query *q, const struct boot_range *range, struct pruned *ret_pruned)
 {
 	sqlite3_stmt *stmt;
-	int r, rc;
+	int r = query_prepare(q, QUERY_PRUNED_IN, &stmt);
 
-	r = query_prepare(q, QUERY_PRUNED_IN, &stmt);
 	if (r < 0)
 		return r;
-	sqlite3_bind_int(stmt, 1, range->boot->number);
-	sqlite3_bind_int64(stmt, 2, range->from_ns);
-	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	r = step_pruned(q, stmt, range, ret_pruned);
+	sqlite3_reset(stmt);
+	return r;
+}
+
+int query_pruned_events(struct query *q, const struct boot_range *range, enum pruned_kind kind,
+			struct pruned *ret_pruned, struct process **ret_process)
+{
+	struct process *first = NULL;
+	sqlite3_stmt *stmt;
+	int64_t id = 0;
+	int r = query_prepare(q, QUERY_PRUNED_EVENTS_IN, &stmt);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 4, kind == PRUNED_FAILURES);
+	r = step_pruned(q, stmt, range, ret_pruned);
+	if (r == 0)
+		id = sqlite3_column_int64(stmt, 3);
+	sqlite3_reset(stmt);
+	if (r == 0 && id > 0)
+		r = query_process(q, id, &first);
+	*ret_process = r == 0 ? first : NULL;
+	return r < 0 ? r : 0;
+}
+
+int query_forgotten(struct query *q, struct forgotten *ret_forgotten)
+{
+	sqlite3_stmt *stmt;
+	int r = query_prepare(q, QUERY_FORGOTTEN, &stmt), rc;
+
+	if (r < 0)
+		return r;
+	*ret_forgotten = (struct forgotten){0};
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
-		*ret_pruned = (struct pruned){
+		*ret_forgotten = (struct forgotten){
 			.processes = sqlite3_column_int64(stmt, 0),
-			.from_boot_ns = sqlite3_column_int64(stmt, 1),
-			.to_boot_ns = sqlite3_column_int64(stmt, 2),
+			.from_unix_ns = sqlite3_column_int64(stmt, 1),
+			.to_unix_ns = sqlite3_column_int64(stmt, 2),
 		};
 	sqlite3_reset(stmt);
 	return query_step_error(q, rc);

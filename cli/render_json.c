@@ -215,6 +215,10 @@ void json_process(struct json *json, const struct process *p)
 	json_maybe_int(json, "seq", p->fork_seq);
 	if (p->pruned_children)
 		json_int(json, "pruned_children", p->pruned_children);
+	if (p->pruned[PRUNED_EXECS].count)
+		json_int(json, "pruned_execs", p->pruned[PRUNED_EXECS].count);
+	if (p->pruned[PRUNED_FAILURES].count)
+		json_int(json, "pruned_failed_execs", p->pruned[PRUNED_FAILURES].count);
 	if (p->exec_count == 0)
 		return;
 	json_array_begin(json, "execs");

@@ -413,6 +413,11 @@ static void add_command(struct writer *w, struct layout *l, const struct node *n
 		buffer_printf(out, "%u%s ", n->same, w->style->utf8 ? "×" : "x");
 	if (p->pruned_children)
 		buffer_printf(out, "[%" PRId64 " children pruned] ", p->pruned_children);
+	if (p->pruned[PRUNED_EXECS].count)
+		buffer_printf(out, "[%" PRId64 " images pruned] ", p->pruned[PRUNED_EXECS].count);
+	if (p->pruned[PRUNED_FAILURES].count && w->answer->failures)
+		buffer_printf(out, "[%" PRId64 " failed execs pruned] ",
+			      p->pruned[PRUNED_FAILURES].count);
 	if (!behind)
 		add_host(out, n, w->style);
 	if (!behind)

@@ -184,6 +184,8 @@ static void put_process(struct report *r, const struct node *n)
 	json_int(json, NULL, p->pruned_children);
 	put_failures(r, p);
 	json_int(json, NULL, p->parent_id);
+	for (int kind = 0; kind < PRUNED_KINDS; kind++)
+		json_int(json, NULL, p->pruned[kind].count);
 	json_array_end(json);
 }
 

@@ -181,6 +181,8 @@ static uint64_t look(const struct process *p)
 	shape = mix(shape, (uint64_t)p->status);
 	shape = mix(shape, process_ended(p));
 	shape = mix(shape, (uint64_t)p->pruned_children);
+	for (int kind = 0; kind < PRUNED_KINDS; kind++)
+		shape = mix(shape, (uint64_t)p->pruned[kind].count);
 	shape = mix(shape, (uint64_t)PROVENANCE_PACK(p->birth, p->image_provenance, p->end));
 	shape = mix(shape, p->failed_shape);
 	for (size_t i = 0; i < p->exec_count; i++) {

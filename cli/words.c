@@ -265,6 +265,16 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 		else
 			add_range(out, m, style);
 		break;
+	case MISSING_PRUNED_EXECS:
+	case MISSING_PRUNED_FAILURES:
+		buffer_printf(out, "%" PRId64 " %s%s not in this database (by retention),",
+			      m->count,
+			      m->kind == MISSING_PRUNED_EXECS ? "earlier image" : "failed exec",
+			      m->count == 1 ? "" : "s");
+		if (*m->name)
+			buffer_printf(out, " the first of %s,", m->name);
+		add_range(out, m, style);
+		break;
 	case MISSING_UNKNOWN:
 		buffer_printf(out,
 			      "%" PRId64

@@ -118,7 +118,8 @@ function showDetails() {
     ['children', childCount[i] ? childCount[i].toLocaleString('en') + (below[i] > childCount[i] ? ', ' + below[i].toLocaleString('en') + ' in all below' : '') : null],
     ['alike', alike[leader[i]] > 1 ? (alike[leader[i]] - 1).toLocaleString('en') + (alike[leader[i]] > 2 ? ' siblings' : ' sibling') +
       ', but for pids and times' : null],
-    ['not kept', p[PRUNED] ? p[PRUNED] + ' children are not in the database' : null],
+    ['not kept', [[p[PRUNED], 'children'], [p[PRUNED_EXECS], 'earlier images'], [p[PRUNED_FAILURES], 'failed execs']]
+      .filter(([n]) => n).map(([n, what]) => n + ' ' + what).join(', ') || null],
     ['cpu', p[USER] === null ? null : spanText(p[USER] * 1e3) + ' user, ' + spanText(p[SYSTEM] * 1e3) + ' system'],
     ['memory', p[RSS] ? 'at most ' + (p[RSS] / 1024).toFixed(1) + ' MiB' : null],
     ['program', (p[HOW] >> 3 & 7) === 7 ? 'as the parent had; it never called exec' : null]]);

@@ -6,7 +6,7 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const BASE = BigInt(data.base);
 // Columns of a row of data.processes; report_data.c writes them in this order.
 const [ID, PARENT, BOOT, PID, START, END, HOW, EXIT, COMM, IMAGE, CONTEXT, BIRTH, CWD, NS_PID, PGID, SHOWN, USER, SYSTEM,
-  RSS, CREATOR, REAPER, START_BOOT, EXECS, PRUNED, FAILURES, PARENT_ID] = Array(26).keys();
+  RSS, CREATOR, REAPER, START_BOOT, EXECS, PRUNED, FAILURES, PARENT_ID, PRUNED_EXECS, PRUNED_FAILURES] = Array(28).keys();
 const HOWS = ['observed', 'snapshot', 'recovered', 'inferred'];
 const rows = data.processes;
 const COUNT = rows.length;
@@ -38,8 +38,8 @@ function findAlike() {
   // From the end: the shapes of the children are known before that of the parent.
   for (let i = COUNT - 1; i >= 0; i--) {
     const p = rows[i], up = p[PARENT];
-    const key = [p[SHOWN], p[BOOT], p[IMAGE], p[COMM], p[CONTEXT], p[EXIT], p[HOW], p[PRUNED], p[EXECS].map(e => e[2]).join(),
-      p[FAILURES].map(f => f[1] + f[2]).join(), inside[i] ? inside[i].join() : ''].join(';');
+    const key = [p[SHOWN], p[BOOT], p[IMAGE], p[COMM], p[CONTEXT], p[EXIT], p[HOW], p[PRUNED], p[PRUNED_EXECS],
+      p[PRUNED_FAILURES], p[EXECS].map(e => e[2]).join(), p[FAILURES].map(f => f[1] + f[2]).join(), inside[i] ? inside[i].join() : ''].join(';');
 
     inside[i] = undefined;
     if (!shapes.has(key)) shapes.set(key, shapes.size + 1);

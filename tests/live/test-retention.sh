@@ -92,6 +92,48 @@ test_keep_free() {
 	echo "note: $CREATED processes, $(sql "SELECT count(*) FROM process") kept, at least $least MiB were free"
 }
 
+# Of who stays and has run a hundred programs the oldest go, and answers about them and their time say so.
+test_images() {
+	local pid early late rest
+	mkdir "$WORK/small"
+	mount -t tmpfs -o size=16m none "$WORK/small"
+	DB=$WORK/small/lineage.db
+	configure Retention.MaxUse=0 Retention.KeepFree=1M Capture.CacheKeepSec=1s
+	fallocate -l 13M "$WORK/small/others"
+	printf '#!/bin/sh\n[ "$1" -gt 0 ] && exec "$0" $(($1 - 1)) "$2"\necho $$ >"$2"\nexec sleep 1000\n' >"$WORK/chain"
+	chmod 755 "$WORK/chain"
+	record_start
+	early=$(date -u +%FT%T.%NZ)
+	in_cgroup "$WORK/chain" 100 "$WORK/pid" 2>/dev/null &
+	sleep 2
+	pid=$(<"$WORK/pid")
+	late=$(date -u +%FT%T.%NZ)
+	flood_start --workers 2 --mode fork --rate 1000 --seconds 12
+	flood_wait
+	sleep 1
+	rest=$(date -u +%FT%T.%NZ)
+	in_cgroup true
+	record_stop
+	proven
+	expect "images that are there or counted" 102 "$(sql "SELECT (SELECT count(*) FROM exec WHERE pid = $pid)
+		+ (SELECT execs FROM pruned_exec WHERE failed = 0 AND process_id = (SELECT process_id FROM process WHERE pid = $pid))")"
+	"$LINEAGE_QUERY" show "$pid" --db "$DB" >"$WORK/show" || die "lineage-query show: status $?"
+	grep -q '[0-9] earlier images removed by retention' "$WORK/show" || die "show tells nothing of it: $(cat "$WORK/show")"
+	asked 4 --since "$early" --until "$late"
+	grep -q '[0-9] earlier images not in this database' "$WORK/window" || die "the window tells nothing of it: $(cat "$WORK/window")"
+	asked 0 --since "$rest"
+	"$LINEAGE_QUERY" window --db "$DB" -o json --since "$early" --until "$late" |
+		grep -q '"kind":"pruned-execs"' || die "nothing of it in JSON"
+	echo "note: $(grep -m 1 'earlier images' "$WORK/show"), $CREATED processes made"
+}
+
+# asked STATUS OPTION...: a window, strictly.
+asked() {
+	local status=0
+	"$LINEAGE_QUERY" window --strict --db "$DB" "${@:2}" >"$WORK/window" || status=$?
+	((status == $1)) || die "lineage-query window ${*:2}: status $status, not $1: $(tail -n 20 "$WORK/window")"
+}
+
 # The file of the status and that of the metrics say the same, and what lineage-query and the database say.
 test_figures() {
 	local json=$WORK/status.json metrics=$WORK/lineaged.prom tries told

@@ -101,6 +101,9 @@ def check_pruned(directory):
             d.process(300 + i, (200 + 20 * i) * second, shell, d.image("/usr/bin/curl", ["curl"]), 5 * second)
         for row in (shell, 2, 210, 250), (gone, 3, 500, 600), (-1, 4, 520, 610):
             d.run("INSERT INTO pruned_row VALUES (?, ?, 1, ?, ?)", row[0], row[1], row[2] * second, row[3] * second)
+        for row in (shell, 0, 36, 210, 250), (gone, 0, 5, 505, 600), (gone, 1, 6, 506, 600):
+            d.run("INSERT INTO pruned_exec VALUES (?, ?, ?, 1, ?, ?)", row[0], row[1], row[2], row[3] * second, row[4] * second)
+        d.run("INSERT INTO pruned_row VALUES (0, 8, 0, ?, ?)", *[database.EPOCH_NS - n * second for n in (7200, 3600)])
         d.finish()
     part = ["--since", "2026-11-20 00:04:12", "--until", "2026-11-20 00:08", "--utc"]
     _, manifest = export(source, path, *part)
@@ -111,10 +114,18 @@ def check_pruned(directory):
     ask("export", "-o", other, "--db", source, "--db", source + "2", *part)
     outs.append(ask("window", *part, "--strict", "-o", "json", "--db", other, status=4))
     missing = [json.loads(out)["completeness"]["missing"] for out in outs]
-    expect("the copy misses what the record misses", [m["count"] for m in missing[0]] == [7] and
-           [m["count"] for m in missing[1]] == [7, 7] and all(m["kind"] == "pruned" for m in missing[1]))
+    told = [[(m["kind"], m["count"]) for m in all_of] for all_of in missing]
+    expect(f"the copy misses what the record misses: {told}",
+           told[0] == [("pruned", 7), ("pruned-execs", 5), ("pruned-failed-execs", 6)] and told[1] == 2 * told[0])
+    removed = sql(other, "SELECT failed, execs FROM pruned_exec WHERE process_id = "
+                  "(SELECT min(process_id) FROM process WHERE pid = 200) ORDER BY 1")
+    expect(f"with the process: {removed}", removed == [(0, 36)])
+    before = json.loads(ask("window", "--since", "2026-11-19 22:10", "--until", "2026-11-19 22:50", "--utc", "-o", "json",
+                            "--db", other, status=1))["completeness"]["missing"]
+    expect(f"boots that were removed: {before}", [(m["kind"], m.get("count")) for m in before][:1] == [("pruned", 16)])
     expect("under its boot", sql(other, "SELECT parent_id, boot FROM pruned_row WHERE parent_id < 0") ==
-           [(-2, 2), (-1, 1)])
+           [(-2, 2), (-1, 1)] and sql(other, "SELECT process_id, failed, boot FROM pruned_exec WHERE process_id < 0") ==
+           [(-2, 0, 2), (-2, 1, 2), (-1, 0, 1), (-1, 1, 1)])
     ask("verify", "--db", other)
 
 

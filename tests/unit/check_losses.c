@@ -108,6 +108,101 @@ START_TEST(losses)
 }
 END_TEST
 
+/* A process that stays, without its first images, and a time of boots that are not there any more.
+ */
+static void with_removals(void)
+{
+	const int64_t s = FIXTURE_SECOND;
+	int64_t init, bash;
+
+	fixture_init(&fixture);
+	init = fixture_process(&fixture, &(struct fixture_process){.pid = 1, .exe = "/sbin/init"});
+	bash = fixture_process(&fixture, &(struct fixture_process){.pid = 300,
+								   .start_ns = 50 * s,
+								   .parent = init,
+								   .exec_after_ns = 100 * s,
+								   .exe = "/bin/bash"});
+	fixture_exec(&fixture, bash, 140 * s, "/bin/kept", "[\"kept\"]");
+	for (int i = 1; i <= 2; i++)
+		fixture_process(&fixture, &(struct fixture_process){.pid = 300 + i,
+								    .start_ns = (55 + 45 * i) * s,
+								    .parent = bash,
+								    .exe = "/bin/child",
+								    .end_after_ns = s});
+	fixture_sql(&fixture,
+		    "INSERT INTO pruned_exec VALUES (%lld, 0, 36, 1, %lld, %lld), (%lld, 1, 5, 1, "
+		    "%lld, %lld)",
+		    bash, 60 * s, 140 * s - 1, bash, 70 * s, 80 * s);
+	fixture_sql(&fixture,
+		    "INSERT INTO exec_failure_row VALUES (1, %lld, 1, %lld, 0, 0, 9, %lld, 2)",
+		    bash, 146 * s, fixture_attempt(&fixture, "/bin/none", "[\"none\"]"));
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (0, 900, 0, %lld, %lld)",
+		    FIXTURE_EPOCH_NS - 7200 * s, FIXTURE_EPOCH_NS - 3600 * s);
+	fixture_finish(&fixture);
+}
+
+#define WINDOW(from, to) "--since '2026-11-20 " from "' --until '2026-11-20 " to "'"
+static const struct ask_case removal_cases[] = {
+	/* Of a time what had been in it, and until when it was so. */
+	{"window --db %s --strict " WINDOW("00:01:40", "00:02:00"), 4,
+	 "36 earlier images not in this database (by retention), the first of bash(300), from "
+	 "2026-11-20 00:01:00.000 to 00:02:19.999",
+	 "failed exec"},
+	{"window --db %s --strict " WINDOW("00:01:20", "00:01:30"), 4,
+	 "5 failed execs not in this database (by retention), the first of bash(300), from "
+	 "2026-11-20 00:01:10.000 to 00:01:20.000",
+	 "events lost"},
+	{"window --db %s --strict " WINDOW("00:02:20", "00:03:00"), 0,
+	 "[36 images pruned] /bin/kept ", "incomplete"},
+	{"window --db %s --strict " WINDOW("00:00:50", "00:01:00"), 0, "bash", "incomplete"},
+	{"window --db %s --strict -o json " WINDOW("00:01:40", "00:02:00"), 4,
+	 "\"kind\":\"pruned-execs\"", "pruned-failed-execs"},
+	{"window --db %s -o ndjson " WINDOW("00:02:20", "00:03:00"), 0,
+	 "\"pruned_execs\":36,\"pruned_failed_execs\":5", "\"complete\":false"},
+	{"search --db %s --strict --comm bash " WINDOW("00:02:20", "00:03:00"), 0, "300",
+	 "incomplete"},
+	{"search --db %s --strict --comm child " WINDOW("00:01:40", "00:02:00"), 4,
+	 "36 earlier images", "failed exec"},
+	{"stats --db %s --strict " WINDOW("00:01:40", "00:02:00"), 4, "36 earlier", "failed exec"},
+	/* Of a process all of it. */
+	{"show --db %s --strict 300", 4, "36 earlier images removed by retention", "of 2\n"},
+	{"show --db %s 300", 0, "image 37 of 38", "children"},
+	{"show --db %s 300 -o json", 0, "\"pruned-failed-execs\"", "\"complete\": true"},
+	{"search --db %s --strict -p 300@50000000000", 4, "5 failed execs", "kept(300)"},
+	{"tree --db %s --strict 300", 4, "36 earlier images", "900"},
+	{"tree --db %s --failed --comm bash", 0, "[5 failed execs pruned]", "events lost"},
+	{"show --db %s --strict 302", 0, "complete", "earlier images"},
+	/* At a time what it was then: not what it had been born with. */
+	{"tree --db %s --strict 300 --at '2026-11-20 00:00:55'", 0, "/sbin/init", "pruned"},
+	{"tree --db %s --strict 300 --at '2026-11-20 00:01:41'", 4, "36 earlier images", "(fork)"},
+	{"tree --db %s --strict --at '2026-11-20 00:01:41'", 4, "[?]", "kept"},
+	{"tree --db %s --strict --at '2026-11-20 00:02:21'", 0, "kept", "[?]"},
+	{"why --db %s 301", 0, "36 earlier images", "(fork)"},
+	{"search --db %s --comm child -n 1 --fields pid,parent_exe -o csv -q "
+	 "--until '2026-11-20 00:02:00'",
+	 0, "301", "init"},
+	{"sql --db %s \"SELECT ProcessId, ParentImage FROM sigma_process_creation WHERE "
+	 "Image = '/bin/child'\" -o ndjson",
+	 0, "\"ProcessId\":301,\"ParentImage\":null", "init"},
+	/* Boots of which nothing is left were recorded. */
+	{"window --db %s --since '2026-11-19 22:10' --until '2026-11-19 22:50'", 1,
+	 "900 not in this database (by retention or export), from 2026-11-19 22:00:00.000 to "
+	 "23:00:00.000",
+	 "nothing was recorded"},
+	{"window --db %s --since '2026-11-19 23:10' --until '2026-11-19 23:50'", 1,
+	 "nothing was recorded", "900"},
+	{"search --db %s --strict --comm child", 4, "900 not in", "events lost"},
+	{"search --db %s --strict --comm child -b 0 --since '2026-11-20 00:02:25'", 0, "complete",
+	 "900"},
+};
+
+START_TEST(removals)
+{
+	with_removals();
+	ask(&fixture, &removal_cases[_i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("losses");
@@ -118,6 +213,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, NULL, teardown);
 	tcase_add_loop_test(tcase, losses, 0, sizeof(loss_cases) / sizeof(loss_cases[0]));
+	tcase_add_loop_test(tcase, removals, 0, sizeof(removal_cases) / sizeof(removal_cases[0]));
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

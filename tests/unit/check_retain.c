@@ -453,7 +453,7 @@ int main(void)
 
 	if (getenv("RETAIN_PROCESSES")) {
 		setenv("CK_FORK", "no", 1);
-		return suite_run("retain", only_large, ARRAY_SIZE(only_large));
+		return SUITE_RUN("retain", only_large);
 	}
 	return SUITE_RUN("retain", tests);
 }

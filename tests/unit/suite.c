@@ -73,7 +73,8 @@ static void remove_made(void)
 	}
 }
 
-int suite_run(const char *name, const TTest *const tests[], size_t count)
+int suite_run(const char *name, const TTest *const tests[], size_t count, void (*setup)(void),
+	      void (*teardown)(void))
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
@@ -83,6 +84,8 @@ int suite_run(const char *name, const TTest *const tests[], size_t count)
 	made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (made == MAP_FAILED)
 		made = NULL;
+	if (setup)
+		tcase_add_checked_fixture(tcase, setup, teardown);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(tcase, tests[i]);
 	tcase_set_timeout(tcase, 100);

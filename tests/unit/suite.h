@@ -9,9 +9,12 @@
 /* What ctest takes for "could not run here". */
 #define SUITE_SKIPPED 77
 
-/* The exit status for main(). */
-int suite_run(const char *name, const TTest *const tests[], size_t count);
+/* The exit status for main(). Each test between setup and teardown, where they are not NULL. */
+int suite_run(const char *name, const TTest *const tests[], size_t count, void (*setup)(void),
+	      void (*teardown)(void));
 
-#define SUITE_RUN(name, tests) suite_run(name, tests, sizeof(tests) / sizeof((tests)[0]))
+#define SUITE_RUN(name, tests) SUITE_RUN_IN(name, tests, NULL, NULL)
+#define SUITE_RUN_IN(name, tests, setup, teardown) \
+	suite_run(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 
 #endif
