@@ -3,8 +3,15 @@
  * Cgroups: whether their processes are recorded, and their paths, told once each.
  *
  * A cgroup never moves to another parent and its kernfs id is never used again, so the verdict of
- * the filter is kept per cgroup and costs one lookup. The daemon empties `cgroups` when the filter
- * changes.
+ * the filter is kept per cgroup and costs one lookup.
+ *
+ * The filter may change while a verdict is being found, and the daemon cannot wait for that: it
+ * writes the filter, counts control.cgroups_emptied up, and then empties `cgroups`. So that count
+ * is kept with each verdict, as it was before the filter was asked, and a verdict holds only while
+ * it is still the same. One that is from the old filter, or half of it, was begun before the count
+ * went up, so it is void after that, however late it is written. To read the count again before
+ * writing would not do: there is always a moment between the two. (x86-64 does not let one load
+ * overtake another; between these there is a hash lookup, against a system call of the daemon's.)
  */
 #ifndef LINEAGE_CGROUP_BPF_H
 #define LINEAGE_CGROUP_BPF_H
@@ -99,27 +106,46 @@ static __noinline int cgroup_tell(struct kernfs_node *kn, __u32 hierarchy)
 	return 0;
 }
 
+static __always_inline __u64 cgroup_count(const struct lineage_control *ctl)
+{
+	return *(const volatile __u64 *)&ctl->cgroups_emptied;
+}
+
+/* The verdict in an entry of `cgroups`; 0: there is none that still holds. */
+static __always_inline __u32 cgroup_kept(const __u32 *kept, __u64 emptied)
+{
+	__u32 verdict = (kept ? *kept : 0) ^ (__u32)emptied << LINEAGE_CGROUP_COUNT_SHIFT;
+
+	return verdict < 1u << LINEAGE_CGROUP_COUNT_SHIFT ? verdict : 0;
+}
+
 static __noinline __u32 cgroup_meet(struct cgroup *cgroup, __u32 hierarchy)
 {
 	struct kernfs_node *kn = cgroup->kn;
 	struct lineage_cgroup_key key = {.id = kn->id, .hierarchy = hierarchy};
+	struct lineage_control *ctl = control_get();
 	struct lineage_counters *c = counters_get();
+	/* Before the filter is asked: see above. */
+	__u32 kept = ctl ? (__u32)cgroup_count(ctl) << LINEAGE_CGROUP_COUNT_SHIFT : 0;
 	/* Filters are written for cgroup2; other hierarchies only have their paths told. */
 	__u32 verdict = hierarchy ? LINEAGE_CGROUP_INCLUDED : cgroup_verdict(kn);
 
 	if (verdict == LINEAGE_CGROUP_INCLUDED && cgroup_tell(kn, hierarchy) < 0)
 		return verdict;
-	if (bpf_map_update_elem(&cgroups, &key, &verdict, BPF_ANY) < 0 && c)
+	kept |= verdict;
+	if (bpf_map_update_elem(&cgroups, &key, &kept, BPF_ANY) < 0 && c)
 		count(&c->cgroups_full);
 	return verdict;
 }
 
-static __always_inline __u32 cgroup_known(struct cgroup *cgroup, __u32 hierarchy)
+static __always_inline __u32 cgroup_known(struct cgroup *cgroup, __u32 hierarchy,
+					  const struct lineage_control *ctl)
 {
 	struct lineage_cgroup_key key = {.id = cgroup->kn->id, .hierarchy = hierarchy};
-	__u32 *verdict = bpf_map_lookup_elem(&cgroups, &key);
+	__u64 emptied = cgroup_count(ctl);
+	__u32 verdict = cgroup_kept(bpf_map_lookup_elem(&cgroups, &key), emptied);
 
-	return verdict ? *verdict : cgroup_meet(cgroup, hierarchy);
+	return verdict ? verdict : cgroup_meet(cgroup, hierarchy);
 }
 
 /* The same for cgroup2, where the next process is hardly ever in another one than the last. */
@@ -127,19 +153,19 @@ static __always_inline __u32 cgroup_met(struct cgroup *cgroup, const struct line
 					struct lineage_counters *c)
 {
 	struct lineage_cgroup_key key = {.id = cgroup->kn->id};
-	__u64 emptied = ctl->cgroups_emptied;
-	__u32 *verdict;
+	__u64 emptied = cgroup_count(ctl);
+	__u32 verdict;
 
 	if (c->cgroup_met == key.id && c->cgroup_met_of == emptied)
 		return LINEAGE_CGROUP_INCLUDED;
-	verdict = bpf_map_lookup_elem(&cgroups, &key);
+	verdict = cgroup_kept(bpf_map_lookup_elem(&cgroups, &key), emptied);
 	if (!verdict)
 		return cgroup_meet(cgroup, 0);
-	if (*verdict == LINEAGE_CGROUP_INCLUDED) {
+	if (verdict == LINEAGE_CGROUP_INCLUDED) {
 		c->cgroup_met = key.id;
 		c->cgroup_met_of = emptied;
 	}
-	return *verdict;
+	return verdict;
 }
 
 /*
@@ -159,10 +185,11 @@ static __always_inline bool task_included(struct task_struct *task, struct linea
 			    : filter & LINEAGE_FILTER_HOST_ONLY)
 			return false;
 	}
-	if ((c ? cgroup_met(cgroup, ctl, c) : cgroup_known(cgroup, 0)) == LINEAGE_CGROUP_EXCLUDED)
+	if ((c ? cgroup_met(cgroup, ctl, c) : cgroup_known(cgroup, 0, ctl)) ==
+	    LINEAGE_CGROUP_EXCLUDED)
 		return false;
 	if (v1_subsys >= 0)
-		cgroup_known(task_cgroup_v1(task), ctl->v1_hierarchy);
+		cgroup_known(task_cgroup_v1(task), ctl->v1_hierarchy, ctl);
 	return true;
 }
 

@@ -134,11 +134,11 @@ static __noinline __u32 current_verdict(__u64 task)
 	struct kernfs_node *kn = FIELD(struct cgroup, cgroup, kn);
 	struct lineage_cgroup_key key = {.id = FIELD(struct kernfs_node, kn, id)};
 	struct lineage_control *ctl = control_get();
-	__u32 *known = bpf_map_lookup_elem(&cgroups, &key);
-	__u32 verdict;
+	__u64 emptied = ctl ? cgroup_count(ctl) : 0;
+	__u32 verdict = cgroup_kept(bpf_map_lookup_elem(&cgroups, &key), emptied);
 
-	if (known)
-		return *known;
+	if (verdict)
+		return verdict;
 	for (int i = 0; i < LINEAGE_CGROUP_DEPTH && kn; i++) {
 		verdict = subtree_verdict(FIELD(struct kernfs_node, kn, id));
 		if (verdict)

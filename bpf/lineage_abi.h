@@ -285,7 +285,7 @@ struct lineage_control {
 	/* Until then other programs were attached as well, and their ring tells; 0: there were
 	 * none. */
 	__u64 alone_boot_ns;
-	__u64 cgroups_emptied; /* how often `cgroups` has been: what was met before is void */
+	__u64 cgroups_emptied; /* how often, counted first: what was met before is void */
 };
 
 #define LINEAGE_FILTER_CGROUPS	      (1u << 0) /* only what cgroup_filter includes */
@@ -299,9 +299,13 @@ struct lineage_cgroup_key {
 	__u32 pad;
 };
 
-/* Value of `cgroups`: a cgroup that has been met. Cgroups do not move, so a verdict holds. */
-#define LINEAGE_CGROUP_EXCLUDED 1
-#define LINEAGE_CGROUP_INCLUDED 2 /* and its path is in the ring */
+/*
+ * Value of `cgroups`: a cgroup that has been met. Cgroups do not move, so a verdict holds as long
+ * as control.cgroups_emptied, whose lower bits it has above its own, is what it was then.
+ */
+#define LINEAGE_CGROUP_EXCLUDED	   1
+#define LINEAGE_CGROUP_INCLUDED	   2 /* and its path is in the ring */
+#define LINEAGE_CGROUP_COUNT_SHIFT 2
 
 /* Value of `cgroup_filter`: what holds for a subtree; the innermost entry decides. */
 #define LINEAGE_SUBTREE_EXCLUDE 1

@@ -145,10 +145,10 @@ static void forget_told_cgroups(struct recorder *r)
 	struct lineage_cgroup_key key;
 	int fd = r->probe->maps[PROBE_MAP_CGROUPS];
 
+	__atomic_add_fetch(&r->probe->control->cgroups_emptied, 1, __ATOMIC_SEQ_CST);
 	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
 		if (bpf_map_delete_elem(fd, &key) < 0)
 			break;
-	r->probe->control->cgroups_emptied++;
 }
 
 /*

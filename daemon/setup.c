@@ -117,8 +117,10 @@ static int set_filters(struct daemon *d, struct probe *probe)
 		r = fill_filter(&filter, probe->maps[PROBE_MAP_FILTER]);
 	if (r == 0) {
 		probe->control->filter = filter_bits(d->config);
+		/* Makes every verdict void that may be from before, also one that is still to be
+		 * written. To empty the map only gives room back. */
+		__atomic_add_fetch(&probe->control->cgroups_emptied, 1, __ATOMIC_SEQ_CST);
 		drop_stale(&(struct filter){0}, probe->maps[PROBE_MAP_CGROUPS]);
-		probe->control->cgroups_emptied++;
 	}
 	return r;
 }

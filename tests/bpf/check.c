@@ -284,6 +284,7 @@ static void check_all(const struct arguments *a)
 	exits_run(a->races);
 	if (a->recorder.failures)
 		failures_run();
+	filter_run();
 	check_number("records lost", recorder_lost(), 0);
 	printf("# runs missed: %llu of the main programs, %llu of the spare ones\n",
 	       recorder_missed("lineage_"), recorder_missed("spare_"));

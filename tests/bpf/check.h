@@ -45,6 +45,7 @@ void images_run(void);
 void ids_run(void);
 void exits_run(int races);
 void failures_run(void);
+void filter_run(void);
 void bench_run(int spawns, int jobs);
 
 #endif

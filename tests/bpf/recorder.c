@@ -309,6 +309,20 @@ int recorder_include(__u64 cgroup_id)
 	return bpf_map_update_elem(map_fd("cgroup_filter"), &key, &include, BPF_ANY);
 }
 
+int recorder_filter(__u64 cgroup_id, __u32 subtree)
+{
+	struct lineage_cgroup_key key = {.id = cgroup_id};
+	struct lineage_control control;
+	__u32 zero = 0;
+	int fd = map_fd("control");
+
+	if (bpf_map_update_elem(map_fd("cgroup_filter"), &key, &subtree, BPF_ANY) < 0 ||
+	    bpf_map_lookup_elem(fd, &zero, &control) < 0)
+		return -1;
+	control.cgroups_emptied++;
+	return bpf_map_update_elem(fd, &zero, &control, BPF_ANY);
+}
+
 int recorder_drain(void)
 {
 	return ring_buffer__consume(ring);

@@ -41,6 +41,9 @@ void recorder_stop(void);
 /* Records this cgroup from now on. */
 int recorder_include(__u64 cgroup_id);
 
+/* Changes that to LINEAGE_SUBTREE_*. What was met before stays where it is, and is void. */
+int recorder_filter(__u64 cgroup_id, __u32 subtree);
+
 /* Takes what the ring holds. The number of records, or a negative errno. */
 int recorder_drain(void);
 
