@@ -56,6 +56,9 @@ static int kept_image(struct recorder *r, const struct lineage_process *kept,
 		.inode = kept->inode,
 	};
 
+	/* One that just fits looks the same; better said of that, too. */
+	if (ii.filename.length >= sizeof(kept->binary) - 1)
+		ii.flags |= LINEAGE_FILENAME_TRUNCATED;
 	restore_args(kept, args);
 	memcpy(ii.comm, kept->comm, sizeof(ii.comm));
 	memcpy(image->image_comm, kept->comm, sizeof(image->image_comm));

@@ -128,6 +128,7 @@ SELECT
   (f.flags >> 4) & 1 AS exe_truncated, (f.flags >> 5) & 1 AS cwd_truncated,
   (f.flags >> 6) & 1 AS cwd_deleted, (f.flags >> 7) & 1 AS args_unreadable,
   (f.flags >> 8) & 1 AS script, (f.flags >> 9) & 1 AS secure,
+  (f.flags >> 12) & 1 AS filename_truncated,
   x.uid, x.euid, x.suid, x.gid, x.egid, x.sgid, x.loginuid, x.sessionid,
   x.cap_effective, x.cap_permitted, x.sid, coalesce(e.pgid, x.sid) AS pgid, x.tty,
   x.pid_ns, x.mnt_ns, x.net_ns, x.user_ns, x.uts_ns, x.ipc_ns, x.cgroup_ns,

@@ -3,6 +3,7 @@
 #include "suite.h"
 #include "synthetic.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define RING (1u << 18)
@@ -500,6 +501,33 @@ START_TEST(test_the_parent_at_a_lost_exec)
 }
 END_TEST
 
+/* process_cache has room for 63 bytes of the name as asked. */
+START_TEST(test_a_long_name_of_a_lost_exec)
+{
+	static const char name[] =
+		"/a/long/way/to/a/program/of/which/nobody/will/see/how/it/is/called";
+	struct lineage_process p;
+	char wanted[160];
+
+	for (int length = 62; length < 64; length++) {
+		begin();
+		synthetic_fork(&s, 0, child, shell, "sh");
+		p = kept();
+		memset(p.binary, 0, sizeof(p.binary));
+		memcpy(p.binary, name, (size_t)length);
+		knows(&p, LINEAGE_FORK, 0, 0);
+		knows(&p, LINEAGE_EXEC, 0, synthetic_lose(&s, 0));
+		synthetic_cache(&s, child, &p);
+		tick();
+		snprintf(wanted, sizeof(wanted), "%.*s|%d", length, name, length == 63);
+		ck_assert_str_eq(synthetic_rows(&s, "SELECT filename, filename_truncated FROM exec "
+						    "WHERE pid = 101"),
+				 wanted);
+		end();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -509,6 +537,7 @@ int main(void)
 		test_a_lost_fork_by_one_that_nobody_knows,
 		test_a_fork_after_a_lost_exec,
 		test_the_parent_at_a_lost_exec,
+		test_a_long_name_of_a_lost_exec,
 		test_a_lost_fork,
 		test_a_lost_fork_that_an_exec_asks_for,
 		test_lost_exec_and_exit,
