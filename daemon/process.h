@@ -42,6 +42,19 @@ static inline int64_t process_group(const struct lineage_ids *ids, uint32_t pid)
 	return ids->pgid == ids->sid ? ROW_NONE : (int64_t)ids->pgid;
 }
 
+/* image_state.context, .parent_id and process.end_parent_id */
+static inline void same_or(int64_t *value, int64_t birth)
+{
+	if (*value == birth)
+		*value = ROW_SAME;
+}
+
+/* process.ns_pid */
+static inline int64_t own_or(uint32_t value, uint32_t pid)
+{
+	return value == pid ? 0 : (int64_t)value;
+}
+
 struct process {
 	UT_hash_handle hh;
 	struct lineage_key key;

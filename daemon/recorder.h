@@ -7,8 +7,9 @@
  * A failed batch is rolled back, and everything held in memory is read again from the database, the
  * ring from the committed position: the same way as after a crash, so there is only one way.
  *
- * recorder.c is the batch; reload.c is what is read back; apply.c is what each record means;
- * recover.c is what loss leaves to do.
+ * recorder.c is the batch; reload.c is what is read back; apply.c is what each record means, and
+ * apply_snapshot.c a look at the node; recover.c is what loss leaves to do, recover_node.c what
+ * only the node knows.
  */
 #ifndef LINEAGED_RECORDER_H
 #define LINEAGED_RECORDER_H
@@ -160,6 +161,8 @@ int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork
 		enum provenance provenance, const struct image_state *image);
 /* What p's creator ran at the birth of p has only been learned now. */
 int apply_inherited(struct recorder *r, struct process *p, const struct process *creator);
+/* What was told as "same as at birth" keeps its meaning when another birth is learned. */
+void apply_detach_from_birth(struct process *p);
 int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *e,
 	      enum provenance provenance);
 struct snapshot_entry;
