@@ -134,20 +134,50 @@ int recover_teach(struct recorder *r)
 	return result;
 }
 
+static void infer_end(struct recorder *r, struct process *p, uint64_t taken_boot_ns)
+{
+	p->end = PROVENANCE_INFERRED;
+	p->end_after_ns = (int64_t)(taken_boot_ns - p->key.start_boot_ns);
+	r->counters.inferred++;
+	book_change(&r->book, p);
+}
+
+/*
+ * Met by its key alone, and not among those that run: the programs tell of an end only if they knew
+ * of the process by then. Who is about to end is not among those that run either.
+ */
+static void end_unseen(struct recorder *r, struct process *p)
+{
+	struct lineage_process kept;
+
+	if (p->end != PROVENANCE_NONE || p->key.start_boot_ns >= r->looked_boot_ns ||
+	    recover_lookup(r, &p->key, &kept) == 0 || snapshot_still_runs("", &p->key))
+		return;
+	infer_end(r, p, r->looked_boot_ns);
+}
+
+/* Not there any more: what process_cache knows. */
+static int look_back(struct recorder *r, struct process *p)
+{
+	struct lineage_process kept;
+
+	if (p->birth == PROVENANCE_INFERRED && recover_lookup(r, &p->key, &kept) == 0)
+		return recover_birth(r, p, &kept);
+	end_unseen(r, p);
+	return 0;
+}
+
 static int look_for(struct recorder *r, struct process *p)
 {
 	struct snapshot_entry *e = snapshot_find(r->looking, &p->key);
-	struct lineage_process kept;
-	int result = 0;
+	int result;
 
-	if (e)
-		result = apply_snapshot(r, p, e);
-	else if (p->birth == PROVENANCE_INFERRED && recover_lookup(r, &p->key, &kept) == 0)
-		result = recover_birth(r, p, &kept);
-	return result == 0 && e ? recover_taught(r, p) : result;
+	if (!e)
+		return look_back(r, p);
+	result = apply_snapshot(r, p, e);
+	return result == 0 ? recover_taught(r, p) : result;
 }
 
-/* Whoever is not there any more stays as it is: its key, and what process_cache knows. */
 int recover_unknown(struct recorder *r)
 {
 	struct snapshot snapshot = {0};
@@ -185,8 +215,10 @@ int recover_from_node(struct recorder *r, struct process *p)
 		return result == 0 ? recover_unknown(r) : result;
 	}
 	e = r->look_depth < LOOK_DEPTH ? snapshot_find(r->looking, &p->key) : NULL;
-	if (!e)
+	if (!e) {
+		end_unseen(r, p);
 		return 0;
+	}
 	r->look_depth++;
 	result = apply_snapshot(r, p, e);
 	r->look_depth--;
@@ -207,10 +239,7 @@ static void infer_ends(struct recorder *r, const struct snapshot *snapshot, uint
 			continue;
 		if (snapshot_find(snapshot, &p->key) || snapshot_still_runs("", &p->key))
 			continue;
-		p->end = PROVENANCE_INFERRED;
-		p->end_after_ns = (int64_t)(taken_boot_ns - p->key.start_boot_ns);
-		r->counters.inferred++;
-		book_change(&r->book, p);
+		infer_end(r, p, taken_boot_ns);
 	}
 }
 

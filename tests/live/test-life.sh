@@ -92,6 +92,23 @@ test_moved_in_together() {
 	expect "this one" 1 "$(sql "SELECT count(*) FROM process WHERE pid = $$ AND exe NOT NULL AND parent_id NOT NULL")"
 }
 
+# It has ended before the recorder hears of it, and it is met by nothing but a child that was moved.
+test_launcher_has_gone() { # alone
+	local pid
+	record_start
+	kill -STOP "$DAEMON"
+	# shellcheck disable=SC2016
+	bash -c '(echo "$BASHPID" >"$0/cgroup.procs"; exec /bin/true launched); :' "$CGROUP" &
+	pid=$!
+	wait "$pid"
+	kill -CONT "$DAEMON"
+	record_stop
+	nothing_lost
+	expect "what it launched" "$pid" "$(sql "SELECT ppid FROM exec WHERE args = '[\"/bin/true\",\"launched\"]'")"
+	expect "its end" inferred "$(sql "SELECT end_provenance FROM process WHERE pid = $pid")"
+	expect "the end of this one" '' "$(sql "SELECT end_provenance FROM process WHERE pid = $$")"
+}
+
 # Nothing but the cgroup is recorded.
 test_other_cgroup() { # alone
 	record_start

@@ -56,6 +56,12 @@ static void look_again(void)
 	s.recorder.ends_boot_ns = 0;
 }
 
+/* As if one had just been taken. */
+static void not_yet(void)
+{
+	s.recorder.looked_boot_ns = clock_boot_ns() + 3600000000000ULL;
+}
+
 static void tick(void)
 {
 	synthetic_count(&s);
@@ -83,7 +89,7 @@ START_TEST(test_unknown_ones_that_come_together)
 			synthetic_cache(&s, shell, &kept);
 	}
 	ck_assert(synthetic_runs(&s, now, SHELLS + 2));
-	s.recorder.looked_boot_ns = clock_boot_ns() + 3600000000000ULL;
+	not_yet();
 	for (uint32_t i = 0; i < SHELLS; i++)
 		synthetic_fork(&s, 0, synthetic_key(&s, 4000200 + i, 2000 + i),
 			       synthetic_key(&s, 4000100 + i, 1000 + i), "child");
@@ -128,7 +134,7 @@ START_TEST(test_what_their_children_have_from_them)
 	child = synthetic_key(&s, 4000102, 2000);
 	grandchild = synthetic_key(&s, 4000103, 2500);
 	now = running(shell, init, "shell", 3, true);
-	s.recorder.looked_boot_ns = clock_boot_ns() + 3600000000000ULL;
+	not_yet();
 	/* One before its last exec, one after, and one of that one's. */
 	fork_with(early, shell, 2);
 	fork_with(child, shell, 3);
@@ -158,7 +164,7 @@ START_TEST(test_an_unknown_one_that_has_gone)
 	begin();
 	shell = synthetic_key(&s, 4000100, 1000);
 	kept.parent = kept.current_parent = outside;
-	s.recorder.looked_boot_ns = clock_boot_ns() + 3600000000000ULL;
+	not_yet();
 	synthetic_fork(&s, 0, synthetic_key(&s, 4000200, 2000), shell, "child");
 	synthetic_drain(&s);
 	synthetic_cache(&s, shell, &kept);
@@ -182,6 +188,7 @@ START_TEST(test_unknown_ones_after_a_restart)
 
 	begin();
 	shell = synthetic_key(&s, 4000100, 1000);
+	not_yet();
 	synthetic_fork(&s, 0, synthetic_key(&s, 4000200, 2000), shell, "child");
 	synthetic_drain(&s);
 	synthetic_kill(&s);
@@ -189,7 +196,7 @@ START_TEST(test_unknown_ones_after_a_restart)
 	ck_assert(synthetic_runs(&s, &now, 1));
 	synthetic_start(&s);
 	/* Also at the very end, however short ago the last look was. */
-	s.recorder.looked_boot_ns = clock_boot_ns() + 3600000000000ULL;
+	not_yet();
 	ck_assert_int_eq(recorder_finish(&s.recorder, "stopped"), 0);
 	ck_assert_str_eq(synthetic_rows(&s,
 					"SELECT ppid, comm, provenance FROM process WHERE pid = %u",
@@ -199,10 +206,7 @@ START_TEST(test_unknown_ones_after_a_restart)
 }
 END_TEST
 
-static struct lineage_key lost, alive;
-
-/* One whose end is lost, one that the iterator leaves out although it runs: this test itself. */
-static void two_that_are_not_told(void)
+static struct lineage_key this_process(void)
 {
 	char line[2048], *p;
 	FILE *f = fopen("/proc/self/stat", "re");
@@ -214,8 +218,55 @@ static void two_that_are_not_told(void)
 	p = strrchr(line, ')');
 	for (int field = 2; field < 22; field++)
 		p = strchr(p + 1, ' ');
-	alive = (struct lineage_key){.pid = (uint32_t)getpid(),
-				     .start_boot_ns = strtoull(p + 1, NULL, 10) * jiffy};
+	return (struct lineage_key){.pid = (uint32_t)getpid(),
+				    .start_boot_ns = strtoull(p + 1, NULL, 10) * jiffy};
+}
+
+static struct lineage_key lost, alive;
+
+#define UNSEEN                                                                      \
+	"SELECT pid, end_provenance, exit_code FROM process WHERE end IS NOT NULL " \
+	"AND pid <> 4000001 ORDER BY pid"
+
+/* Met by its key alone, when it had ended: nothing else would ever tell of that. */
+START_TEST(test_a_launcher_that_has_gone)
+{
+	struct lineage_key noted;
+	struct lineage_process kept = {.exec_id = 3, .comm = "noted"};
+
+	begin();
+	noted = synthetic_key(&s, 4000103, 900);
+	kept.parent = kept.current_parent = init;
+	synthetic_cache(&s, noted, &kept);
+	synthetic_fork(&s, 0, synthetic_key(&s, 4000101, 2000), outside, "child");
+	/* The programs know this one: its end will have a record. */
+	synthetic_fork(&s, 0, synthetic_key(&s, 4000102, 2000), noted, "child");
+	look_again();
+	synthetic_drain(&s);
+	look_again();
+	tick();
+	ck_assert_str_eq(synthetic_rows(&s, UNSEEN), "4000002|inferred|");
+	end();
+}
+END_TEST
+
+START_TEST(test_a_launcher_that_is_about_to_end)
+{
+	begin();
+	/* Not among those that run, and yet in /proc: this test itself. */
+	alive = this_process();
+	synthetic_fork(&s, 0, synthetic_key(&s, 4000101, 20001), alive, "child");
+	look_again();
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, UNSEEN), "");
+	end();
+}
+END_TEST
+
+/* One whose end is lost, one that the iterator leaves out although it runs: this test itself. */
+static void two_that_are_not_told(void)
+{
+	alive = this_process();
 	lost = synthetic_key(&s, 4000300, 3000);
 	synthetic_fork(&s, 0, lost, init, "lost");
 	synthetic_fork(&s, 0, alive, init, "alive");
@@ -349,6 +400,8 @@ int main(void)
 		test_what_their_children_have_from_them,
 		test_an_unknown_one_that_has_gone,
 		test_unknown_ones_after_a_restart,
+		test_a_launcher_that_has_gone,
+		test_a_launcher_that_is_about_to_end,
 		test_ends_that_were_lost,
 		test_ends_that_cannot_be_written_yet,
 		test_execs_that_the_snapshot_has_seen,
