@@ -110,6 +110,15 @@ void apply_detach_from_birth(struct process *p)
 		p->end_parent_id = p->parent_id;
 }
 
+bool apply_begot_with(const struct recorder *r, const struct process *creator, uint32_t exec_id)
+{
+	const struct image_state *image = &creator->image;
+
+	if (exec_id && image->exec_id)
+		return exec_id == image->exec_id;
+	return !exec_id || image->provenance != PROVENANCE_SNAPSHOT || !r->probe->control->filter;
+}
+
 static int set_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
 		     enum provenance provenance, const struct image_state *image)
 {
@@ -138,9 +147,11 @@ static int set_birth(struct recorder *r, struct process *p, const struct lineage
 	p->image.pgid = process_group(&f->ids, p->key.pid);
 	p->image.exec_id = f->exec_id;
 	creator = image ? NULL : book_find(&r->book, &f->creator);
-	if (image || creator)
+	if (image || (creator && apply_begot_with(r, creator, f->exec_id)))
 		inherit_image(p, image ? image : &creator->image);
-	return set_comm(r, &p->image, f->comm);
+	if (!image && p->image.image == ROW_NONE)
+		result = recover_doubt(r, p, creator);
+	return result < 0 ? result : set_comm(r, &p->image, f->comm);
 }
 
 int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,

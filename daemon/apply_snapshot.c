@@ -5,10 +5,10 @@
  */
 #include "daemon/recorder.h"
 
-#include <bpf/bpf.h>
 #include <string.h>
 
 #include "daemon/snapshot.h"
+#include "daemon/store_load.h"
 
 static int snapshot_image(struct recorder *r, struct process *p, const struct snapshot_entry *entry)
 {
@@ -36,23 +36,6 @@ static int snapshot_image(struct recorder *r, struct process *p, const struct sn
 	if (result == 0 && entry->cwd)
 		result = intern_text(&r->intern, entry->cwd, strlen(entry->cwd), &p->image.cwd);
 	return result;
-}
-
-/* Its end is recorded although the filters leave it out: an ancestor must not seem to live for
- * ever. */
-static void keep_watching(struct recorder *r, const struct lineage_snapshot *s)
-{
-	struct lineage_process kept = {
-		.parent = s->parent,
-		.current_parent = s->parent,
-		.ids = s->ids,
-		.exec_id = s->exec_id,
-		.flags = s->flags,
-	};
-
-	memcpy(kept.comm, s->comm, sizeof(kept.comm));
-	bpf_map_update_elem(r->probe->maps[PROBE_MAP_CACHE], &s->header.process, &kept,
-			    BPF_NOEXIST);
 }
 
 static int snapshot_birth(struct recorder *r, struct process *p, const struct lineage_snapshot *s)
@@ -83,11 +66,69 @@ int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry 
 	if (result < 0)
 		return result;
 	if (!s->included)
-		keep_watching(r, s);
+		recover_watch(r, s);
 	book_change(&r->book, p);
 	/* An exec that was told of is known better. */
 	if (p->image.provenance != PROVENANCE_NONE)
 		return 0;
 	snapshot_look(entry, "");
 	return snapshot_image(r, p, entry);
+}
+
+/* The program and the arguments of two images. 1, 0 or an error. */
+static int are_alike(struct recorder *r, const struct image_state *a, const struct image_state *b)
+{
+	if (a->image == ROW_NONE || b->image == ROW_NONE)
+		return 0;
+	return a->image == b->image ? 1 : store_are_alike(&r->store, a->image, b->image);
+}
+
+int apply_moved_on(struct recorder *r, struct process *p, struct snapshot_entry *entry,
+		   uint64_t since_boot_ns)
+{
+	const struct lineage_snapshot *s = &entry->record;
+	struct image_state before = p->image;
+	int result;
+
+	snapshot_look(entry, "");
+	p->image = (struct image_state){
+		.after_ns = (int64_t)(since_boot_ns - p->key.start_boot_ns),
+		.cpu = ROW_NONE,
+		.seq = ROW_NONE,
+		.cwd = ROW_NONE,
+	};
+	result = snapshot_image(r, p, entry);
+	if (result == 0)
+		result = intern_context(&r->intern, &s->ids, &p->image.context);
+	if (result == 0)
+		result = apply_process_id(r, &s->parent, &p->image.parent_id);
+	if (result == 0 && !before.exec_id)
+		result = are_alike(r, &before, &p->image);
+	if (result < 0)
+		return result;
+	if (result > 0) {
+		/* It has not: the database does not say by which exec it came to this. */
+		before.exec_id = s->exec_id;
+		p->image = before;
+		return 0;
+	}
+	same_or(&p->image.context, p->context);
+	same_or(&p->image.parent_id, p->parent_id);
+	book_change(&r->book, p);
+	return before.provenance == PROVENANCE_NONE ? 0 : store_exec(&r->store, p, &before);
+}
+
+int apply_unchanged(struct recorder *r, struct process *p, struct snapshot_entry *entry)
+{
+	struct image_state born = p->image;
+	int result;
+
+	snapshot_look(entry, "");
+	result = snapshot_image(r, p, entry);
+	p->image.provenance = born.provenance;
+	p->image.pgid = born.pgid;
+	/* Where it is by now is not where it was born. */
+	p->image.cwd = born.cwd;
+	book_change(&r->book, p);
+	return result;
 }

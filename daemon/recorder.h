@@ -59,6 +59,15 @@ struct recorder_options {
 	struct store_run run;
 };
 
+/* Who is to be looked for among those that run. */
+struct recorder_unknown {
+	struct lineage_key key;
+	/* What a child tells of a creator that has called exec unseen; 0: it is not known at all.
+	 */
+	uint64_t since_boot_ns;
+	uint32_t exec_id;
+};
+
 struct recorder {
 	struct recorder_options options;
 	struct probe *probe;
@@ -82,7 +91,7 @@ struct recorder {
 	bool sweep_due;		  /* process_cache may hold entries that nobody would free */
 	int look_depth;
 	uint64_t looked_boot_ns;
-	struct lineage_key *unknown; /* met for the first time, and still to be looked for */
+	struct recorder_unknown *unknown; /* still to be looked for */
 	size_t unknown_count;
 	struct process **taught; /* whose children are still to be told what it runs */
 	size_t taught_count, taught_size;
@@ -159,6 +168,12 @@ int apply_process_id(struct recorder *r, const struct lineage_key *key, int64_t 
  */
 int apply_birth(struct recorder *r, struct process *p, const struct lineage_fork *f,
 		enum provenance provenance, const struct image_state *image);
+/*
+ * Whether the image that the book has of a creator is the one that a child with this exec_id starts
+ * with. An exec outside of the filters is not told of, nor one that is lost. An image that was read
+ * back has no exec_id: then, what a snapshot found may have been left since.
+ */
+bool apply_begot_with(const struct recorder *r, const struct process *creator, uint32_t exec_id);
 /* What p's creator ran at the birth of p has only been learned now. */
 int apply_inherited(struct recorder *r, struct process *p, const struct process *creator);
 /* What was told as "same as at birth" keeps its meaning when another birth is learned. */
@@ -167,6 +182,11 @@ int apply_end(struct recorder *r, struct process *p, const struct lineage_exit *
 	      enum provenance provenance);
 struct snapshot_entry;
 int apply_snapshot(struct recorder *r, struct process *p, struct snapshot_entry *entry);
+/* p runs something else than the book says, and has done so at since_boot_ns. */
+int apply_moved_on(struct recorder *r, struct process *p, struct snapshot_entry *entry,
+		   uint64_t since_boot_ns);
+/* p has not called exec: what it runs is what it was born with. */
+int apply_unchanged(struct recorder *r, struct process *p, struct snapshot_entry *entry);
 
 /* Memory becomes what the database says; what was not committed is read from the ring again. */
 int recorder_reload(struct recorder *r);
@@ -186,6 +206,13 @@ int recover_process(struct recorder *r, const struct lineage_key *key,
 /* Looks for a process that the programs do not know among those that run: now, or as soon as that
  * is due. */
 int recover_from_node(struct recorder *r, struct process *p);
+/* Its end will be told of although the filters leave it out. */
+void recover_watch(struct recorder *r, const struct lineage_snapshot *s);
+/*
+ * What the book has of p's creator (NULL: nothing) is not what p starts with: the node may know,
+ * where the programs do not. p was born just now.
+ */
+int recover_doubt(struct recorder *r, const struct process *p, const struct process *creator);
 /* Looks for those that are still to be looked for, if that is due. */
 int recover_unknown(struct recorder *r);
 bool recover_unknown_is_due(const struct recorder *r);

@@ -65,8 +65,11 @@ static int kept_image(struct recorder *r, const struct lineage_process *kept,
 	return intern_image(&r->intern, &ii, &image->image);
 }
 
-/* What it ran at that time, as far as its execs have been told of. */
-static int image_at(struct recorder *r, const struct process *p, uint64_t boot_ns,
+/*
+ * What it ran at that time, as far as its execs have been told of. exec_id: that of a child of
+ * then; 0: unknown.
+ */
+static int image_at(struct recorder *r, const struct process *p, uint64_t boot_ns, uint32_t exec_id,
 		    struct image_state *ret_image)
 {
 	uint64_t since = p->key.start_boot_ns;
@@ -76,6 +79,8 @@ static int image_at(struct recorder *r, const struct process *p, uint64_t boot_n
 	if (since > boot_ns)
 		return store_read_image_at(&r->store, p->process_id, boot_ns, ret_image);
 	*ret_image = p->image;
+	if (!apply_begot_with(r, p, exec_id))
+		ret_image->image = ret_image->cwd = ROW_NONE;
 	return 0;
 }
 
@@ -101,15 +106,16 @@ static int starting_image(struct recorder *r, const struct lineage_key *key,
 	const struct process *creator = book_find(&r->book, &kept->creator);
 	bool is_copy = memcmp(&kept->creator, &kept->parent, sizeof(kept->parent)) == 0 &&
 		       kept->inode && !is_known(kept, LINEAGE_EXEC);
+	/* Its own exec has put another in the place of that which it was born with. */
+	uint32_t exec_id = is_known(kept, LINEAGE_EXEC) ? 0 : kept->exec_id;
 	int result = 0;
 
-	if (creator && creator->image.exec_id && !is_known(kept, LINEAGE_EXEC) &&
-	    creator->image.exec_id == kept->exec_id) {
+	if (creator && exec_id && creator->image.exec_id == exec_id) {
 		*image = creator->image;
 		return 0;
 	}
 	if (creator)
-		result = image_at(r, creator, key->start_boot_ns, image);
+		result = image_at(r, creator, key->start_boot_ns, exec_id, image);
 	if (result == 0 && is_copy)
 		result = is_alike(r, image->image, kept);
 	else if (result == 0)

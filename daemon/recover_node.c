@@ -5,6 +5,7 @@
  */
 #include "daemon/recorder.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #define LOOK_INTERVAL_NS 100000000ULL
 /* Longest chain of unknown ancestors that is followed. */
 #define LOOK_DEPTH 256
-/* Unknown ones that are looked for at the next look; more stay unknown. 16 bytes each. */
+/* Unknown ones that are looked for at the next look; more stay unknown. 32 bytes each. */
 #define UNKNOWN_MAX 65536
 /* Generations of children that are taught in one go. */
 #define TEACH_MAX 64
@@ -34,7 +35,7 @@ static bool is_unknown(const struct process *p)
 		(p->birth == PROVENANCE_SNAPSHOT && p->image.provenance == PROVENANCE_NONE));
 }
 
-static int list_unknown(struct recorder *r, const struct process *p)
+static int list_unknown(struct recorder *r, const struct recorder_unknown *unknown)
 {
 	size_t n = r->unknown_count;
 
@@ -48,8 +49,24 @@ static int list_unknown(struct recorder *r, const struct process *p)
 			return -ENOMEM;
 		r->unknown = more;
 	}
-	r->unknown[r->unknown_count++] = p->key;
+	r->unknown[r->unknown_count++] = *unknown;
 	return 0;
+}
+
+int recover_doubt(struct recorder *r, const struct process *p, const struct process *creator)
+{
+	int result = 0;
+
+	/* Where everything is recorded, the exec was lost: process_cache knows better. */
+	if (!r->probe->control->filter || r->looking || !p->image.exec_id)
+		return 0;
+	if (creator)
+		result = list_unknown(r, &(struct recorder_unknown){
+						 .key = creator->key,
+						 .since_boot_ns = p->key.start_boot_ns,
+						 .exec_id = p->image.exec_id,
+					 });
+	return result == 0 ? list_unknown(r, &(struct recorder_unknown){.key = p->key}) : result;
 }
 
 int recover_list_unknown(struct recorder *r)
@@ -61,7 +78,7 @@ int recover_list_unknown(struct recorder *r)
 	HASH_ITER(hh, r->book.table, p, next)
 	{
 		if (result == 0 && is_unknown(p))
-			result = list_unknown(r, p);
+			result = list_unknown(r, &(struct recorder_unknown){.key = p->key});
 	}
 	return result;
 }
@@ -134,6 +151,22 @@ int recover_teach(struct recorder *r)
 	return result;
 }
 
+void recover_watch(struct recorder *r, const struct lineage_snapshot *s)
+{
+	struct lineage_process kept = {
+		.parent = s->parent,
+		.current_parent = s->parent,
+		.ids = s->ids,
+		.exec_id = s->exec_id,
+		.flags = s->flags,
+	};
+
+	memcpy(kept.comm, s->comm, sizeof(kept.comm));
+	/* An ancestor must not seem to live for ever. */
+	bpf_map_update_elem(r->probe->maps[PROBE_MAP_CACHE], &s->header.process, &kept,
+			    BPF_NOEXIST);
+}
+
 static void infer_end(struct recorder *r, struct process *p, uint64_t taken_boot_ns)
 {
 	p->end = PROVENANCE_INFERRED;
@@ -144,16 +177,69 @@ static void infer_end(struct recorder *r, struct process *p, uint64_t taken_boot
 
 /*
  * Met by its key alone, and not among those that run: the programs tell of an end only if they knew
- * of the process by then. Who is about to end is not among those that run either.
+ * of the process by then. `noted`: it was made known to them, maybe too late. Who is about to end
+ * is not among those that run either, and has its record still to come.
  */
-static void end_unseen(struct recorder *r, struct process *p)
+static void end_unseen(struct recorder *r, struct process *p, bool noted)
+{
+	struct lineage_process kept;
+	bool is_kept = recover_lookup(r, &p->key, &kept) == 0;
+
+	if (is_kept && (!noted || kept.known & 1u << LINEAGE_EXIT))
+		return;
+	if (p->end != PROVENANCE_NONE || p->key.start_boot_ns >= r->looked_boot_ns ||
+	    snapshot_still_runs("", &p->key))
+		return;
+	infer_end(r, p, r->looked_boot_ns);
+	if (is_kept)
+		bpf_map_delete_elem(r->probe->maps[PROBE_MAP_CACHE], &p->key);
+}
+
+static int meet(struct recorder *r, struct process *p, struct snapshot_entry *e)
+{
+	int result = apply_snapshot(r, p, e);
+
+	if (result == 0 && e->gone && !e->record.included)
+		end_unseen(r, p, true);
+	return result;
+}
+
+/* Whether the programs have seen the exec that made it this: then there is a record of it. */
+static bool is_told(struct recorder *r, const struct process *p, uint32_t exec_id)
 {
 	struct lineage_process kept;
 
-	if (p->end != PROVENANCE_NONE || p->key.start_boot_ns >= r->looked_boot_ns ||
-	    recover_lookup(r, &p->key, &kept) == 0 || snapshot_still_runs("", &p->key))
-		return;
-	infer_end(r, p, r->looked_boot_ns);
+	return recover_lookup(r, &p->key, &kept) == 0 && kept.known & 1u << LINEAGE_EXEC &&
+	       kept.exec_id >= exec_id;
+}
+
+/* It was born with something that its creator is not known to have run. */
+static bool is_unchanged(const struct process *p, const struct snapshot_entry *e)
+{
+	return p->image.provenance == PROVENANCE_NONE && p->image.image == ROW_NONE &&
+	       p->image.exec_id && p->image.exec_id == e->record.exec_id;
+}
+
+static bool has_moved_on(struct recorder *r, const struct process *p,
+			 const struct recorder_unknown *unknown, const struct snapshot_entry *e)
+{
+	return unknown->exec_id && p->image.exec_id < e->record.exec_id &&
+	       !is_told(r, p, e->record.exec_id);
+}
+
+/* The first moment at which it is known to have run this. */
+static uint64_t known_since(const struct recorder *r, const struct snapshot_entry *e)
+{
+	uint64_t since = r->looked_boot_ns;
+
+	for (size_t i = 0; i < r->unknown_count; i++) {
+		const struct recorder_unknown *u = &r->unknown[i];
+
+		if (u->exec_id == e->record.exec_id && u->since_boot_ns < since &&
+		    memcmp(&u->key, &e->record.header.process, sizeof(u->key)) == 0)
+			since = u->since_boot_ns;
+	}
+	return since;
 }
 
 /* Not there any more: what process_cache knows. */
@@ -163,19 +249,82 @@ static int look_back(struct recorder *r, struct process *p)
 
 	if (p->birth == PROVENANCE_INFERRED && recover_lookup(r, &p->key, &kept) == 0)
 		return recover_birth(r, p, &kept);
-	end_unseen(r, p);
+	if (is_unknown(p))
+		end_unseen(r, p, false);
 	return 0;
 }
 
-static int look_for(struct recorder *r, struct process *p)
+static int look_for(struct recorder *r, struct process *p, const struct recorder_unknown *unknown)
 {
 	struct snapshot_entry *e = snapshot_find(r->looking, &p->key);
 	int result;
 
 	if (!e)
 		return look_back(r, p);
-	result = apply_snapshot(r, p, e);
+	if (is_unknown(p))
+		result = meet(r, p, e);
+	else if (is_unchanged(p, e))
+		result = apply_unchanged(r, p, e);
+	else if (has_moved_on(r, p, unknown, e))
+		result = apply_moved_on(r, p, e, known_since(r, e));
+	else
+		return 0;
 	return result == 0 ? recover_taught(r, p) : result;
+}
+
+static bool is_wanted(struct recorder *r, const struct recorder_unknown *unknown,
+		      const struct snapshot_entry *e)
+{
+	const struct process *p = book_find(&r->book, &unknown->key);
+
+	return p && p->end == PROVENANCE_NONE &&
+	       (is_unknown(p) || is_unchanged(p, e) || has_moved_on(r, p, unknown, e));
+}
+
+/* What /proc says of whom will be told of. False: of nobody. */
+static bool look_ahead(struct recorder *r, struct snapshot *snapshot)
+{
+	bool looked = false;
+
+	for (size_t i = 0; i < r->unknown_count; i++) {
+		struct snapshot_entry *e = snapshot_find(snapshot, &r->unknown[i].key);
+
+		if (e && !is_wanted(r, &r->unknown[i], e))
+			continue;
+		/* And its ancestors, up to those that have been met. */
+		for (int depth = 0; e && !e->looked && depth < LOOK_DEPTH; depth++) {
+			looked = true;
+			snapshot_look(e, "");
+			/* Before it is seen once more: then its end comes after this. */
+			if (!e->record.included)
+				recover_watch(r, &e->record);
+			e = book_find(&r->book, &e->record.parent)
+				    ? NULL
+				    : snapshot_find(snapshot, &e->record.parent);
+		}
+	}
+	return looked;
+}
+
+/*
+ * Who runs, with the exec by which it came to that, and what /proc says that this is. Between the
+ * two it may have called exec once more, which would be told as the exec before for ever: so the
+ * first is asked again.
+ */
+static int take_confirmed(struct recorder *r, struct snapshot *snapshot)
+{
+	struct snapshot later = {0};
+	int result = snapshot_take(snapshot, r->probe);
+
+	if (result < 0 || !look_ahead(r, snapshot))
+		return result;
+	result = snapshot_take(&later, r->probe);
+	if (result == 0)
+		snapshot_confirm(snapshot, &later);
+	else
+		snapshot_deinit(snapshot);
+	snapshot_deinit(&later);
+	return result;
 }
 
 int recover_unknown(struct recorder *r)
@@ -186,14 +335,15 @@ int recover_unknown(struct recorder *r)
 	if (!recover_unknown_is_due(r))
 		return 0;
 	r->looked_boot_ns = clock_boot_ns();
-	if (snapshot_take(&snapshot, r->probe) < 0)
+	if (take_confirmed(r, &snapshot) < 0)
 		return 0;
 	r->looking = &snapshot;
 	for (size_t i = 0; result == 0 && i < r->unknown_count; i++) {
-		struct process *p = book_find(&r->book, &r->unknown[i]);
+		const struct recorder_unknown unknown = r->unknown[i];
+		struct process *p = book_find(&r->book, &unknown.key);
 
-		if (p && is_unknown(p))
-			result = look_for(r, p);
+		if (p && p->end == PROVENANCE_NONE)
+			result = look_for(r, p, &unknown);
 	}
 	r->looking = NULL;
 	r->unknown_count = 0;
@@ -211,16 +361,16 @@ int recover_from_node(struct recorder *r, struct process *p)
 	int result;
 
 	if (!r->looking) {
-		result = list_unknown(r, p);
+		result = list_unknown(r, &(struct recorder_unknown){.key = p->key});
 		return result == 0 ? recover_unknown(r) : result;
 	}
 	e = r->look_depth < LOOK_DEPTH ? snapshot_find(r->looking, &p->key) : NULL;
 	if (!e) {
-		end_unseen(r, p);
+		end_unseen(r, p, false);
 		return 0;
 	}
 	r->look_depth++;
-	result = apply_snapshot(r, p, e);
+	result = meet(r, p, e);
 	r->look_depth--;
 	return result;
 }

@@ -16,6 +16,7 @@ struct snapshot_entry {
 	struct lineage_snapshot record;
 	bool wanted; /* the filters include it, or it is an ancestor of one that they include */
 	bool looked; /* into /proc */
+	bool gone;   /* when that was confirmed */
 	char *exe;   /* NULL: unknown, or a kernel thread */
 	char *cwd;
 	char *args; /* as in /proc/PID/cmdline, of which args_length bytes are kept */
@@ -31,6 +32,11 @@ struct snapshot {
 int snapshot_take(struct snapshot *ret_snapshot, const struct probe *probe);
 /* Fills exe, cwd and args. proc_root: "" or the directory that holds proc/. */
 void snapshot_look(struct snapshot_entry *entry, const char *proc_root);
+/*
+ * `later` was taken after those looks: what they found is dropped where it may be of another image
+ * than the record is, because the process has called exec or has gone meanwhile.
+ */
+void snapshot_confirm(struct snapshot *snapshot, const struct snapshot *later);
 void snapshot_deinit(struct snapshot *snapshot);
 
 /*

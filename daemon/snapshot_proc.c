@@ -126,6 +126,14 @@ static void measure_args(struct snapshot_entry *e, const char *root)
 		e->args_total = e->args_length;
 }
 
+static void forget_look(struct snapshot_entry *e)
+{
+	drop(&e->exe);
+	drop(&e->cwd);
+	drop(&e->args);
+	e->args_length = e->args_total = e->args_count = 0;
+}
+
 void snapshot_look(struct snapshot_entry *e, const char *root)
 {
 	const struct lineage_key *key = &e->record.header.process;
@@ -138,12 +146,23 @@ void snapshot_look(struct snapshot_entry *e, const char *root)
 	e->args = read_file(root, key->pid, "cmdline", LINEAGE_ARGS_MAX, &e->args_length);
 	if (e->args)
 		measure_args(e, root);
-	if (still_the_same(root, key))
-		return;
-	drop(&e->exe);
-	drop(&e->cwd);
-	drop(&e->args);
-	e->args_length = e->args_total = 0;
+	if (!still_the_same(root, key))
+		forget_look(e);
+}
+
+void snapshot_confirm(struct snapshot *snapshot, const struct snapshot *later)
+{
+	for (size_t i = 0; i < snapshot->count; i++) {
+		struct snapshot_entry *e = &snapshot->entries[i];
+		const struct snapshot_entry *now;
+
+		if (!e->looked)
+			continue;
+		now = snapshot_find(later, &e->record.header.process);
+		e->gone = !now;
+		if (e->gone || now->record.exec_id != e->record.exec_id)
+			forget_look(e);
+	}
 }
 
 static uint32_t namespace_number(const char *root, uint32_t pid, const char *name)

@@ -302,6 +302,19 @@ int store_read_file(struct store *store, int64_t image, struct store_file *ret_f
 	return rc == SQLITE_ROW ? 1 : schema_error(rc);
 }
 
+int store_are_alike(struct store *store, int64_t image, int64_t other)
+{
+	sqlite3_stmt *s = store_query(store, STORE_ARE_ALIKE);
+	int rc, alike;
+
+	sqlite3_bind_int64(s, 1, image);
+	sqlite3_bind_int64(s, 2, other);
+	rc = sqlite3_step(s);
+	alike = rc == SQLITE_ROW && sqlite3_column_int(s, 0);
+	store_reset(store, STORE_ARE_ALIKE);
+	return rc == SQLITE_ROW ? alike : schema_error(rc);
+}
+
 int store_read_fact(struct store *store, const char *name, int64_t *numbers, size_t count)
 {
 	sqlite3_stmt *s = store_query(store, STORE_FACT_GET);

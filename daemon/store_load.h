@@ -58,6 +58,8 @@ struct store_file {
 
 /* 1: the file and the size of the arguments of a row of image; 0: there is no such row. */
 int store_read_file(struct store *store, int64_t image, struct store_file *ret_file);
+/* Whether two rows of image are the same file with the same arguments. 1, 0 or an error. */
+int store_are_alike(struct store *store, int64_t image, int64_t other);
 
 /* Numbers that an earlier run of this boot has left under that name: 1, or 0 if there are none. */
 int store_read_fact(struct store *store, const char *name, int64_t *numbers, size_t count);

@@ -164,6 +164,13 @@
 		      "length(CAST(i.args AS BLOB)) + 1 END FROM image i "                         \
 		      "JOIN program f ON f.program = i.program "                                   \
 		      "LEFT JOIN argv a ON a.image = i.image WHERE i.image = ?")                   \
+	X(ARE_ALIKE,                                                                               \
+	  "SELECT f.dev IS g.dev AND f.inode IS g.inode AND i.args IS k.args AND a.args IS "       \
+	  "b.args "                                                                                \
+	  "AND a.args_raw IS b.args_raw AND a.args_bytes IS b.args_bytes FROM image i "            \
+	  "JOIN program f ON f.program = i.program LEFT JOIN argv a ON a.image = i.image "         \
+	  "JOIN image k ON k.image = ?2 JOIN program g ON g.program = k.program "                  \
+	  "LEFT JOIN argv b ON b.image = k.image WHERE i.image = ?1")                              \
 	X(FACT_GET, "SELECT value FROM meta WHERE name = ?")                                       \
 	X(FACT_SET, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")                     \
 	X(BOOTS_CLOSE,                                                                             \

@@ -92,6 +92,41 @@ test_moved_in_together() {
 	expect "this one" 1 "$(sql "SELECT count(*) FROM process WHERE pid = $$ AND exe NOT NULL AND parent_id NOT NULL")"
 }
 
+# Outside of the cgroup but for the moments in which it forks: what it calls exec on in between is not recorded, and yet
+# its children have the image that it had then.
+test_exec_outside() { # alone
+	local pid own
+	own=$CGROUP_ROOT$(sed -n 's/^0:://p' /proc/self/cgroup)
+	[[ -w $own/cgroup.procs ]] || skip "cannot move out of a cgroup here"
+	mkfifo "$WORK/gate" "$WORK/end"
+	# Two wait for it: whoever came later would find it closed.
+	exec 9<>"$WORK/end"
+	record_start
+	# shellcheck disable=SC2016
+	WHERE=$CGROUP OWN=$own WORK=$WORK bash -c 'fork='\''echo $$ >"$WHERE/cgroup.procs"; (:); (read -r x <"$WORK/end") &
+			echo $$ >"$OWN/cgroup.procs"; read -r x <"$WORK/gate";'\''
+		eval "$fork"
+		exec bash -c "$fork :" second' first &
+	pid=$!
+	until_sql '1|1' "SELECT count(*), p.args LIKE '%\"first\"]' FROM process p WHERE pid = $pid"
+	echo >"$WORK/gate"
+	until_sql 4 "SELECT count(*) FROM fork WHERE ppid = $pid AND provenance = 'observed'"
+	until_sql 1 "SELECT count(*) FROM process WHERE pid = $pid AND args LIKE '%\"second\"]'"
+	echo >"$WORK/gate"
+	printf '\n\n' >&9
+	wait "$pid"
+	record_stop
+	nothing_lost
+	expect "images of its children" 'first first second second' "$(sql "
+		SELECT group_concat(word, ' ') FROM (SELECT CASE WHEN args LIKE '%\"first\"]' THEN 'first'
+		WHEN args LIKE '%\"second\"]' THEN 'second' END word FROM process WHERE ppid = $pid ORDER BY start_boot_ns)")"
+	expect "its own images" 'snapshot snapshot' "$(sql "
+		SELECT group_concat(provenance, ' ') FROM exec WHERE pid = $pid")"
+	expect "its second image is dated" 1 "$(sql "
+		SELECT count(*) FROM exec e JOIN fork f ON f.parent_id = e.process_id AND f.unix_ns = e.unix_ns WHERE e.pid = $pid")"
+	expect "its end" observed "$(sql "SELECT end_provenance FROM process WHERE pid = $pid")"
+}
+
 # It has ended before the recorder hears of it, and it is met by nothing but a child that was moved.
 test_launcher_has_gone() { # alone
 	local pid

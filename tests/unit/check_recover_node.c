@@ -68,6 +68,12 @@ static void tick(void)
 	ck_assert_int_eq(recorder_tick(&s.recorder), 0);
 }
 
+static void look(void)
+{
+	look_again();
+	tick();
+}
+
 #define SHELLS 8
 
 /* Moved into what is recorded, and forking at once: the first look is too early for all but one. */
@@ -97,8 +103,7 @@ START_TEST(test_unknown_ones_that_come_together)
 	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM process WHERE pid / 100 = 40001 "
 					   "AND image_provenance IS NULL"),
 			 "8");
-	look_again();
-	tick();
+	look();
 	ck_assert_str_eq(synthetic_rows(&s,
 					"SELECT ppid, comm, provenance, image_provenance, count(*) "
 					"FROM process WHERE pid / 100 = 40001 GROUP BY 1, 2, 3, 4"),
@@ -142,8 +147,7 @@ START_TEST(test_what_their_children_have_from_them)
 	synthetic_exit(&s, 0, grandchild, child, 3000, 0);
 	synthetic_drain(&s);
 	ck_assert(synthetic_runs(&s, &now, 1));
-	look_again();
-	tick();
+	look();
 	ck_assert_str_eq(synthetic_rows(&s, "SELECT p.pid, f.inode FROM process_row p LEFT JOIN "
 					    "image i USING (image) LEFT JOIN program f USING "
 					    "(program) WHERE p.pid / 100 = 40001 ORDER BY 1"),
@@ -168,8 +172,7 @@ START_TEST(test_an_unknown_one_that_has_gone)
 	synthetic_fork(&s, 0, synthetic_key(&s, 4000200, 2000), shell, "child");
 	synthetic_drain(&s);
 	synthetic_cache(&s, shell, &kept);
-	look_again();
-	tick();
+	look();
 	/* What the parent of a shell ran is not what the shell runs. */
 	ck_assert_str_eq(synthetic_rows(&s,
 					"SELECT ppid, comm, exe, provenance, image_provenance "
@@ -222,11 +225,187 @@ static struct lineage_key this_process(void)
 				    .start_boot_ns = strtoull(p + 1, NULL, 10) * jiffy};
 }
 
-static struct lineage_key lost, alive;
+/* What each of them runs, by its inode. */
+static const char *run_by(uint32_t but)
+{
+	return synthetic_rows(&s,
+			      "SELECT p.pid %% 100, f.inode FROM process_row p LEFT JOIN image i "
+			      "USING (image) LEFT JOIN program f USING (program) "
+			      "WHERE p.pid / 100 = 40001 AND p.pid <> %u ORDER BY 1",
+			      but);
+}
 
-#define UNSEEN                                                                      \
-	"SELECT pid, end_provenance, exit_code FROM process WHERE end IS NOT NULL " \
-	"AND pid <> 4000001 ORDER BY pid"
+#define EXECS                                                                          \
+	"SELECT x.provenance, f.inode, (x.boot_ns - %llu) / 1000000 FROM exec_base x " \
+	"JOIN image i USING (image) JOIN program f USING (program) WHERE x.pid = %u "  \
+	"ORDER BY x.boot_ns"
+
+#define AFTER "SELECT exec_after_ns FROM process_row WHERE pid = 4000100"
+
+static struct lineage_key launcher, lost, alive;
+
+/* Outside of what is recorded, and looked at when it ran its second image. */
+static void begin_launcher(void)
+{
+	struct lineage_snapshot now;
+
+	begin();
+	launcher = synthetic_key(&s, 4000100, 1000);
+	now = running(launcher, init, "launcher", 2, false);
+	ck_assert(synthetic_runs(&s, &now, 1));
+	look_again();
+	fork_with(synthetic_key(&s, 4000101, 2000), launcher, 2);
+	synthetic_drain(&s);
+	ck_assert_str_eq(run_by(0), "0|12\n1|12");
+}
+
+/* It has called exec since, which no record tells. */
+static void launcher_runs(uint32_t exec_id, uint64_t inode)
+{
+	struct lineage_snapshot now = running(launcher, init, "launcher", exec_id, false);
+
+	now.inode = inode;
+	ck_assert(synthetic_runs(&s, &now, 1));
+}
+
+START_TEST(test_what_an_ancestor_outside_has_moved_on_to)
+{
+	begin_launcher();
+	not_yet();
+	fork_with(synthetic_key(&s, 4000102, 3000), launcher, 3);
+	synthetic_exit(&s, 0, synthetic_key(&s, 4000102, 3000), launcher, 3100, 0);
+	fork_with(synthetic_key(&s, 4000103, 4000), launcher, 3);
+	synthetic_drain(&s);
+	/* Nothing rather than what it ran before. */
+	ck_assert_str_eq(run_by(0), "0|12\n1|12\n2|\n3|");
+	launcher_runs(3, 13);
+	look();
+	ck_assert_str_eq(run_by(0), "0|13\n1|12\n2|13\n3|13");
+	/* It is that since its first child by it at the latest; what it was before stays told. */
+	ck_assert_str_eq(synthetic_rows(&s, EXECS, (unsigned long long)s.base_ns, 4000100),
+			 "1|12|\n1|13|3000");
+	/* Later ones are known at once. */
+	not_yet();
+	fork_with(synthetic_key(&s, 4000104, 5000), launcher, 3);
+	synthetic_drain(&s);
+	ck_assert_str_eq(run_by(4000100), "1|12\n2|13\n3|13\n4|13");
+	end();
+}
+END_TEST
+
+START_TEST(test_an_ancestor_outside_that_moved_on_again)
+{
+	begin_launcher();
+	fork_with(synthetic_key(&s, 4000102, 3000), launcher, 3);
+	launcher_runs(4, 14);
+	look_again();
+	synthetic_drain(&s);
+	/* What it ran in between, nobody knows. That it runs this, only this look has shown. */
+	ck_assert_str_eq(run_by(0), "0|14\n1|12\n2|");
+	fork_with(synthetic_key(&s, 4000103, 4000), launcher, 4);
+	synthetic_drain(&s);
+	ck_assert_str_eq(run_by(4000100), "1|12\n2|\n3|14");
+	ck_assert_int_gt(atoll(synthetic_sql(&s, AFTER)), 10000000000);
+	/* And twice more, when there is a child by the latest, too. */
+	not_yet();
+	fork_with(synthetic_key(&s, 4000104, 5000), launcher, 5);
+	fork_with(synthetic_key(&s, 4000105, 6000), launcher, 6);
+	fork_with(synthetic_key(&s, 4000106, 7000), launcher, 6);
+	synthetic_drain(&s);
+	launcher_runs(6, 16);
+	look();
+	ck_assert_str_eq(run_by(4000100), "1|12\n2|\n3|14\n4|\n5|16\n6|16");
+	ck_assert_str_eq(synthetic_sql(&s, AFTER), "5000000000");
+	end();
+}
+END_TEST
+
+/* Its creator has gone on or gone; but it is there, and has not called exec. */
+START_TEST(test_a_child_that_still_runs_what_it_was_born_with)
+{
+	struct lineage_snapshot now[2];
+	struct lineage_key child, grandchild;
+
+	begin_launcher();
+	not_yet();
+	child = synthetic_key(&s, 4000102, 3000);
+	grandchild = synthetic_key(&s, 4000103, 4000);
+	fork_with(child, launcher, 3);
+	fork_with(grandchild, child, 3);
+	fork_with(synthetic_key(&s, 4000104, 5000), child, 3);
+	synthetic_drain(&s);
+	now[0] = running(child, init, "renamed", 3, true);
+	now[0].inode = 15;
+	now[1] = running(grandchild, child, "other", 4, true);
+	ck_assert(synthetic_runs(&s, now, 2));
+	look();
+	ck_assert_str_eq(run_by(4000100), "1|12\n2|15\n3|15\n4|15");
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT comm, image_inherited FROM process "
+					    "WHERE pid = 4000102"),
+			 "renamed|1");
+	end();
+}
+END_TEST
+
+/* What the programs have seen comes with its record, or from process_cache. */
+START_TEST(test_an_exec_that_is_still_to_be_told)
+{
+	struct lineage_process kept = {.known = 1u << LINEAGE_EXEC, .exec_id = 3, .comm = "tool"};
+
+	begin_launcher();
+	kept.parent = kept.current_parent = init;
+	synthetic_cache(&s, launcher, &kept);
+	fork_with(synthetic_key(&s, 4000102, 3000), launcher, 3);
+	launcher_runs(3, 13);
+	look_again();
+	synthetic_drain(&s);
+	ck_assert_str_eq(run_by(0), "0|12\n1|12\n2|");
+	ck_assert_str_eq(synthetic_sql(&s, "SELECT count(*) FROM exec WHERE pid = 4000100"), "1");
+	end();
+}
+END_TEST
+
+/* A database does not hold exec_id. */
+START_TEST(test_an_ancestor_outside_after_a_restart)
+{
+	for (int moved = 0; moved < 2; moved++) {
+		begin_launcher();
+		synthetic_kill(&s);
+		synthetic_start(&s);
+		not_yet();
+		fork_with(synthetic_key(&s, 4000102, 3000), launcher, 3);
+		synthetic_drain(&s);
+		ck_assert_str_eq(run_by(4000100), "1|12\n2|");
+		launcher_runs(3, moved ? 13 : 12);
+		look();
+		ck_assert_str_eq(run_by(4000100), moved ? "1|12\n2|13" : "1|12\n2|12");
+		ck_assert_str_eq(synthetic_rows(&s, EXECS, (unsigned long long)s.base_ns, 4000100),
+				 moved ? "1|12|\n1|13|3000" : "1|12|");
+		end();
+	}
+}
+END_TEST
+
+/* Rebuilt from process_cache, which has nothing of what its parent ran. */
+START_TEST(test_a_lost_birth_by_one_that_has_moved_on)
+{
+	struct lineage_process kept = {.exec_id = 3, .comm = "child"};
+
+	begin_launcher();
+	kept.parent = kept.current_parent = kept.creator = launcher;
+	kept.known = 1u << LINEAGE_FORK;
+	kept.fork_cpu = 1;
+	kept.fork_seq = synthetic_lose(&s, 1);
+	synthetic_cache(&s, synthetic_key(&s, 4000102, 3000), &kept);
+	tick();
+	ck_assert_str_eq(run_by(4000100), "1|12\n2|");
+	end();
+}
+END_TEST
+
+#define ENDS                                                                  \
+	"SELECT pid = %u, end_provenance FROM process WHERE end IS NOT NULL " \
+	"AND pid <> 4000001"
 
 /* Met by its key alone, when it had ended: nothing else would ever tell of that. */
 START_TEST(test_a_launcher_that_has_gone)
@@ -243,9 +422,8 @@ START_TEST(test_a_launcher_that_has_gone)
 	synthetic_fork(&s, 0, synthetic_key(&s, 4000102, 2000), noted, "child");
 	look_again();
 	synthetic_drain(&s);
-	look_again();
-	tick();
-	ck_assert_str_eq(synthetic_rows(&s, UNSEEN), "4000002|inferred|");
+	look();
+	ck_assert_str_eq(synthetic_rows(&s, ENDS, outside.pid), "1|inferred");
 	end();
 }
 END_TEST
@@ -258,7 +436,7 @@ START_TEST(test_a_launcher_that_is_about_to_end)
 	synthetic_fork(&s, 0, synthetic_key(&s, 4000101, 20001), alive, "child");
 	look_again();
 	synthetic_drain(&s);
-	ck_assert_str_eq(synthetic_rows(&s, UNSEEN), "");
+	ck_assert_str_eq(synthetic_rows(&s, ENDS, 0), "");
 	end();
 }
 END_TEST
@@ -276,10 +454,6 @@ static void two_that_are_not_told(void)
 		tick();
 	ck_assert_uint_eq(s.recorder.ledger.given_up, 1);
 }
-
-#define ENDS                                                                  \
-	"SELECT pid = %u, end_provenance FROM process WHERE end IS NOT NULL " \
-	"AND pid <> 4000001"
 
 START_TEST(test_ends_that_were_lost)
 {
@@ -400,6 +574,12 @@ int main(void)
 		test_what_their_children_have_from_them,
 		test_an_unknown_one_that_has_gone,
 		test_unknown_ones_after_a_restart,
+		test_what_an_ancestor_outside_has_moved_on_to,
+		test_an_ancestor_outside_that_moved_on_again,
+		test_a_child_that_still_runs_what_it_was_born_with,
+		test_an_exec_that_is_still_to_be_told,
+		test_an_ancestor_outside_after_a_restart,
+		test_a_lost_birth_by_one_that_has_moved_on,
 		test_a_launcher_that_has_gone,
 		test_a_launcher_that_is_about_to_end,
 		test_ends_that_were_lost,

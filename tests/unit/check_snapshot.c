@@ -158,12 +158,46 @@ START_TEST(test_find)
 }
 END_TEST
 
+/* Same, after an exec, gone, and not looked at. */
+START_TEST(test_what_was_found_before_an_exec)
+{
+	struct snapshot_entry first[4] = {0}, then[3] = {0};
+	struct snapshot a = {first, 4}, b = {then, 3};
+
+	for (uint32_t i = 0; i < 4; i++) {
+		first[i].record.header.process = (struct lineage_key){i + 1, 0, 100 + i};
+		first[i].record.exec_id = 7;
+		first[i].looked = i < 3;
+		first[i].exe = strdup("/bin/x");
+		first[i].args = strdup("x");
+		first[i].args_length = first[i].args_total = 2;
+	}
+	then[0] = first[0];
+	then[1] = first[1];
+	then[1].record.exec_id = 8;
+	then[2] = first[3];
+	then[2].record.exec_id = 9;
+	snapshot_confirm(&a, &b);
+	ck_assert_ptr_nonnull(first[0].exe);
+	ck_assert_uint_eq(first[0].args_length, 2);
+	ck_assert_ptr_null(first[1].exe);
+	ck_assert_ptr_null(first[1].args);
+	ck_assert_uint_eq(first[1].args_length + first[1].args_total, 0);
+	ck_assert_ptr_null(first[2].exe);
+	ck_assert(!first[1].gone && first[2].gone && !first[3].gone);
+	ck_assert_ptr_nonnull(first[3].exe);
+	for (int i = 0; i < 4; i++)
+		drop(&first[i]);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		test_a_running_process,
 		test_a_process_that_would_confuse,
 		test_find,
+		test_what_was_found_before_an_exec,
 	};
 
 	return SUITE_RUN("snapshot", tests);
