@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * process_cache: what is known of each process, kept until its end is in the ring, and if an event
- * of it found no room there, until the daemon has rebuilt that.
+ * process_cache: what is known of each process, kept until its end is in the ring; where an event
+ * of it found no room there, or its fork was not recorded, until the daemon has no more use for it.
  *
  * Entries are made here and freed here or by the daemon, never by chance. A full cache costs the
  * chance to rebuild what a full ring lost; it is counted and nothing else fails.
@@ -48,6 +48,21 @@ static __noinline struct lineage_process *cache_note(const struct lineage_key *k
 	return p;
 }
 
+/*
+ * The same of a process that may be past its end: then nothing would tell the daemon to free its
+ * entry. Looked at once the entry is there, for an end that comes later finds it.
+ */
+static __noinline struct lineage_process *cache_note_living(const struct lineage_key *key,
+							    struct task_struct *task)
+{
+	struct lineage_process *p = cache_note(key, task);
+
+	if (!p || p->known || task->signal->live.counter)
+		return p;
+	bpf_map_delete_elem(&process_cache, key);
+	return 0;
+}
+
 /* A child starts with its parent's image, so its entry starts as a copy of its parent's. */
 static __always_inline struct lineage_process *cache_fork(const struct lineage_fork *f,
 							  struct task_struct *child, bool filtered)
@@ -57,7 +72,7 @@ static __always_inline struct lineage_process *cache_fork(const struct lineage_f
 
 	/* Where all is recorded, one that is not there found no room before. */
 	if (!parent && filtered)
-		parent = cache_note(&f->parent, child->real_parent);
+		parent = cache_note_living(&f->parent, child->real_parent);
 	p = cache_add(&f->header.process, parent);
 	if (!p)
 		return 0;
@@ -95,6 +110,34 @@ static __always_inline void cache_show_args(struct lineage_process *p, const cha
 		p->args_breaks[i] = ((zero >> 7) * 0x0102040810204080ULL) >> 56;
 	}
 	p->args[LINEAGE_CACHE_ARGS_LEN - 1] = 0;
+}
+
+static __always_inline void cache_exit(struct lineage_process *p, const struct lineage_exit *e)
+{
+	p->current_parent = e->parent;
+	p->exit_status = e->status;
+	p->exit_boot_ns = e->header.boot_ns;
+	p->exit_seq = e->header.seq;
+	p->exit_cpu = e->header.cpu;
+	p->known |= 1u << LINEAGE_EXIT;
+	p->user_ns = e->user_ns;
+	p->system_ns = e->system_ns;
+	p->runtime_ns = e->runtime_ns;
+	p->max_rss_kib = e->max_rss_kib;
+	__builtin_memcpy(p->comm, e->comm, sizeof(p->comm));
+	p->state = LINEAGE_STATE_EXITED;
+}
+
+/*
+ * Whether nobody will ask for this entry once the end is in the ring: the fork told of its parent,
+ * and nothing is to be rebuilt. Freed here, it is the next to be used on this CPU, and still in its
+ * memory caches: a fork then takes a quarter less time. Spare programs do ask.
+ */
+static __always_inline bool cache_is_done_with(const struct lineage_process *p)
+{
+	__u32 asked = 1u << LINEAGE_FORK | 1u << LINEAGE_KINDS;
+
+	return !LINEAGE_PREEMPTED && p && (p->known & asked) == 1u << LINEAGE_FORK;
 }
 
 #endif

@@ -450,32 +450,20 @@ static __always_inline void exit_usage(struct lineage_exit *e, struct task_struc
 	e->max_rss_kib = signal->maxrss * page_kib;
 }
 
-static __always_inline void cache_exit(struct lineage_process *p, const struct lineage_exit *e)
+/* A function, so that the room stays in a register: before 5.11 it could not be kept elsewhere. */
+static __noinline int exit_send(struct lineage_exit *e, struct lineage_process *p)
 {
-	p->current_parent = e->parent;
-	p->exit_status = e->status;
-	p->exit_boot_ns = e->header.boot_ns;
-	p->exit_seq = e->header.seq;
-	p->exit_cpu = e->header.cpu;
-	p->known |= 1u << LINEAGE_EXIT;
-	p->user_ns = e->user_ns;
-	p->system_ns = e->system_ns;
-	p->runtime_ns = e->runtime_ns;
-	p->max_rss_kib = e->max_rss_kib;
-	__builtin_memcpy(p->comm, e->comm, sizeof(p->comm));
-	p->state = LINEAGE_STATE_EXITED;
-}
+	struct lineage_exit *room = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
-/*
- * Whether nobody will ask for this entry once the end is in the ring: the fork told of its parent,
- * and nothing is to be rebuilt. Freed here, it is the next to be used on this CPU, and still in its
- * memory caches: a fork then takes a quarter less time. Spare programs do ask.
- */
-static __always_inline bool is_all_sent(const struct lineage_process *p)
-{
-	__u32 asked = 1u << LINEAGE_FORK | 1u << LINEAGE_KINDS;
-
-	return !LINEAGE_PREEMPTED && p && (p->known & asked) == 1u << LINEAGE_FORK;
+	if (!room)
+		return -1;
+	if (cache_is_done_with(p) && bpf_map_delete_elem(&process_cache, &e->header.process) == 0)
+		e->flags = LINEAGE_EXIT_FREED;
+	else if (p)
+		cache_exit(p, e);
+	*room = *e;
+	bpf_ringbuf_submit(room, wake_flags(e->header.seq, sizeof(*e)));
+	return 0;
 }
 
 /* A process that is known has its end recorded, wherever it has been moved in the meantime. */
@@ -512,16 +500,10 @@ static __always_inline int exit_event(unsigned long long *ctx, bool spare)
 	exit_usage(&e, task);
 	e.status = exit_status(task);
 	task_comm(e.comm, task->group_leader);
-	if (is_all_sent(p))
-		e.flags = LINEAGE_EXIT_FREED;
-	else if (p)
-		cache_exit(p, &e);
-	if (bpf_ringbuf_output(&events, &e, sizeof(e), wake_flags(e.header.seq, sizeof(e))) < 0) {
+	if (exit_send(&e, p) < 0) {
 		lost(c, LINEAGE_EXIT);
 		if (p)
 			cache_exit(p, &e);
-	} else if (e.flags & LINEAGE_EXIT_FREED) {
-		bpf_map_delete_elem(&process_cache, &e.header.process);
 	}
 	return 0;
 }
@@ -589,7 +571,7 @@ int lineage_snapshot(struct bpf_iter__task *ctx)
 		s.dev = exe->f_inode->i_sb->s_dev;
 	}
 	if (s.included)
-		cache_note(&s.header.process, task);
+		cache_note_living(&s.header.process, task);
 	bpf_seq_write(ctx->meta->seq, &s, sizeof(s));
 	return 0;
 }

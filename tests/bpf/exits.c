@@ -2,12 +2,14 @@
 /* Exactly one exit per process with the right status, whichever thread comes last. And the recorded
  * acts. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +111,64 @@ static void act_kill_after_leader(void *arg)
 	syscall(SYS_exit, 8);
 }
 
+#define FILES 50000
+
+/* Files are closed after the tracepoint; a child gives its parent more children meanwhile. */
+static void act_born_to_the_ended(void *arg)
+{
+	struct rlimit limit = {FILES + 100, FILES + 100};
+	pid_t parent = getpid();
+
+	if (fork() == 0) {
+		while (getppid() == parent) {
+			if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0) == 0)
+				syscall(SYS_exit_group, 0);
+		}
+		_exit(0);
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int fd = open("/dev/null", O_RDONLY), i = 0; i < FILES && dup(fd) >= 0; i++)
+		;
+	_exit(9);
+}
+
+/* How many children it was given after its end had been told; kept: process_cache knows it again.
+ */
+static int born_to_the_ended(bool *ret_kept)
+{
+	struct lineage_process cached;
+	struct record *r;
+	int after = 0;
+	pid_t pid;
+
+	recorder_forget();
+	pid = stage_run(act_born_to_the_ended, NULL, NULL);
+	usleep(20000);
+	recorder_drain();
+	r = recorder_find(LINEAGE_EXIT, pid, NULL);
+	for (struct record *f = NULL; r && (f = recorder_find(LINEAGE_FORK, 0, f));)
+		after += f->fork.parent.pid == (__u32)pid && f->header.boot_ns > r->header.boot_ns;
+	*ret_kept = r && recorder_cache(&r->header.process, &cached) == 0;
+	return after;
+}
+
+/* With spare programs the daemon frees it. */
+static void run_born_to_the_ended(void)
+{
+	int after = 0, kept = 0;
+
+	for (int i = 0; i < 50 && after < 5; i++) {
+		bool again;
+
+		after += born_to_the_ended(&again);
+		kept += again;
+	}
+	if (after == 0)
+		check_skip("born to the ended", "none was");
+	else if (!recorder_spares())
+		check(kept == 0, "born to the ended: %d, and %d are kept for ever", after, kept);
+}
+
 static bool is_kept_as(const struct lineage_exit *e)
 {
 	struct lineage_process cached;
@@ -186,6 +246,7 @@ void exits_run(int races)
 	run_exit("thread ends the group", act_thread_exit_group, NULL);
 	run_exit("exec by a thread", act_thread_exec, NULL);
 	run_exit("threads race", act_race, NULL);
+	run_born_to_the_ended();
 	run_races(races);
 }
 
