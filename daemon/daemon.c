@@ -97,6 +97,7 @@ static int init_recorder(struct daemon *d)
 		.batch_max = d->config->batch_max,
 		.cache_keep_ns = d->config->cache_keep_ns,
 		.cache_entries = d->config->cache_entries,
+		.carried_boot_ns = d->carried_boot_ns,
 		.overflow_bytes = d->config->overflow_bytes,
 		.overflow_directory = d->config->pin_directory,
 		.v1_hierarchy = (uint32_t)d->hierarchies.v1_id,

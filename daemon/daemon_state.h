@@ -20,6 +20,7 @@ struct daemon {
 	struct cgroup_hierarchies hierarchies;
 	struct probe probe;
 	struct probe old; /* of another layout, drained before this one is read; maps -1: none */
+	uint64_t carried_boot_ns; /* when the last of its entries was put into process_cache */
 	struct recorder recorder;
 	struct checkpoint checkpoint;
 	struct upkeep upkeep;

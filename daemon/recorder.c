@@ -265,7 +265,8 @@ static uint32_t free_cache(struct recorder *r, uint64_t now)
 
 	while (!leaving_is_full(&r->leaving) &&
 	       (p = book_take_ended(&r->book, now > hold ? now - hold : 0, ENDED_MAX))) {
-		if (!p->freed)
+		/* What the programs have freed may have been put back in a take-over. */
+		if (!p->freed || p->key.start_boot_ns < r->options.carried_boot_ns)
 			leaving_put(&r->leaving, &p->key, p->ended_boot_ns);
 		book_free_process(p);
 	}

@@ -52,6 +52,7 @@ struct recorder_options {
 	uint64_t batch_max;	/* records per transaction */
 	uint64_t cache_keep_ns; /* how long an entry of process_cache stays after the end */
 	uint64_t cache_entries;
+	uint64_t carried_boot_ns; /* until when entries of another cache were put into this one */
 	uint32_t v1_hierarchy;
 	uint64_t overflow_bytes;	/* of what the ring may be moved to; 0: it is not */
 	const char *overflow_directory; /* of its pins; NULL: none */

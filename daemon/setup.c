@@ -264,20 +264,24 @@ bool setup_has_fd_store(void)
 	return getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID");
 }
 
-/* Entries of the old cache that the new programs have not made themselves by now. */
-static void carry_cache(const struct probe *from, const struct probe *to)
+/*
+ * Entries of the old cache that the new programs have not made themselves by now. Among them may be
+ * some that these have freed already, at the end of a process.
+ */
+static void carry_cache(struct daemon *d)
 {
 	struct lineage_key key, next;
 	struct lineage_process value;
 	const struct lineage_key *at = NULL;
-	int old = from->maps[PROBE_MAP_CACHE];
+	int old = d->old.maps[PROBE_MAP_CACHE], new = d->probe.maps[PROBE_MAP_CACHE];
 
 	while (bpf_map_get_next_key(old, at, &next) == 0) {
 		if (bpf_map_lookup_elem(old, &next, &value) == 0)
-			bpf_map_update_elem(to->maps[PROBE_MAP_CACHE], &next, &value, BPF_NOEXIST);
+			bpf_map_update_elem(new, &next, &value, BPF_NOEXIST);
 		key = next;
 		at = &key;
 	}
+	d->carried_boot_ns = clock_boot_ns();
 }
 
 /*
@@ -292,7 +296,7 @@ static int set_up_loaded(struct daemon *d)
 			d->probe.control->alone_boot_ns = clock_boot_ns();
 		}
 		probe_detach(&d->old);
-		carry_cache(&d->old, &d->probe);
+		carry_cache(d);
 		log_event(MESSAGE_TAKEN_OVER, LOG_INFO, NULL,
 			  "taken over from the programs of an earlier lineaged (layout %u)",
 			  d->old.control->abi_version);
@@ -307,7 +311,7 @@ static int set_up_adopted(struct daemon *d)
 	int r = set_filters(d, &d->probe);
 
 	if (d->old.maps[PROBE_MAP_EVENTS] >= 0) {
-		carry_cache(&d->old, &d->probe);
+		carry_cache(d);
 		log_info("an earlier start was cut off while it took over: going on with that");
 	}
 	if (r == 0)

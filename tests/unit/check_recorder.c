@@ -508,33 +508,6 @@ START_TEST(test_the_end_of_a_run_in_a_flood)
 }
 END_TEST
 
-START_TEST(test_cache_entries_are_given_back)
-{
-	struct lineage_process kept = {.state = LINEAGE_STATE_EXITED};
-
-	begin();
-	s.recorder.options.cache_keep_ns = 0;
-	for (uint32_t i = 0; i < 100; i++) {
-		/* Every second one is the programs' own; a third found no room. */
-		s.exit_flags = i % 2 ? LINEAGE_EXIT_FREED : 0;
-		life(0, 1000 + i);
-		if (i % 3)
-			synthetic_cache(&s, synthetic_key(&s, 1000 + i, 1000 + i), &kept);
-		synthetic_drain(&s);
-	}
-	recorder_free_cache(&s.recorder);
-	for (uint32_t i = 0; i < 100; i++) {
-		struct lineage_key key = synthetic_key(&s, 1000 + i, 1000 + i);
-
-		ck_assert_int_eq(recover_lookup(&s.recorder, &key, &kept),
-				 i % 2 && i % 3 ? 0 : -ENOENT);
-		ck_assert_ptr_null(book_find(&s.recorder.book, &key));
-	}
-	ck_assert_uint_eq(s.recorder.counters.cache_freed + s.recorder.book.ended_count, 50);
-	end();
-}
-END_TEST
-
 /* The kernel tells a cgroup once; the daemon looks for the name again by itself. */
 START_TEST(test_a_name_that_is_written_late)
 {
@@ -592,7 +565,6 @@ int main(void)
 		test_a_sign_of_life_says_what_has_been_read,
 		test_a_node_that_went_down,
 		test_the_end_of_a_run_in_a_flood,
-		test_cache_entries_are_given_back,
 		test_a_name_that_is_written_late,
 	};
 
