@@ -250,6 +250,16 @@ static int find_uncovered(struct cover *c, int64_t since, int64_t until, struct 
 	return r;
 }
 
+/* Also by a gap, or by boots that retention forgot. */
+static int64_t first_covered(const struct cover *c)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < c->count; i++)
+		first = c->item[i].from < first ? c->item[i].from : first;
+	return first;
+}
+
 /* Without a bound as far as there are records; but who should be recording may have died. */
 static int find_in_bounds(struct cover *c, const struct recorder_run *newest, struct downtime *d)
 {
@@ -265,7 +275,11 @@ static int find_in_bounds(struct cover *c, const struct recorder_run *newest, st
 	if (scope->until_unix_ns == UNKNOWN && newest && !newest->ended &&
 	    wants(scope, newest->boot) && is_of_this_boot(newest))
 		until = scope->now_unix_ns;
-	/* A time that begins behind all records has no end there. */
+	/* A time that ends before all records has no beginning there... */
+	if (scope->since_unix_ns == UNKNOWN && scope->until_unix_ns != UNKNOWN &&
+	    until <= first_covered(c))
+		return grow(&d->item, &d->count, &d->size, (struct span){UNKNOWN, until});
+	/* ... and one that begins behind them no end. */
 	if (scope->until_unix_ns == UNKNOWN && scope->since_unix_ns != UNKNOWN && since > until &&
 	    since > c->shown)
 		return grow(&d->item, &d->count, &d->size, (struct span){since, UNKNOWN});

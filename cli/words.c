@@ -213,7 +213,7 @@ static void add_range(struct buffer *out, const struct missing *m, const struct 
 		buffer_printf(out, " from %s", from);
 	}
 	if (m->to_unix_ns != UNKNOWN) {
-		buffer_puts(out, " to ");
+		buffer_puts(out, *from ? " to " : " until ");
 		timespec_format(m->to_unix_ns, style->utc, 3, to);
 		/* The day once, where it is the same. */
 		buffer_puts(out, strncmp(from, to, 11) == 0 ? to + 11 : to);

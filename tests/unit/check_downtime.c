@@ -36,14 +36,20 @@ START_TEST(between_runs)
 }
 END_TEST
 
+/* As a daemon writes that comes after its boot has begun. */
+static void with_a_gap(int boot, int64_t started_ns)
+{
+	fixture_sql(
+		&fixture,
+		"INSERT INTO gap_row VALUES (1, %d, 'recorder_down', NULL, 0, %lld, NULL, NULL, "
+		"NULL, 0, NULL)",
+		boot, started_ns);
+}
+
 /* A gap that tells of the downtime is told once. */
 START_TEST(downtime_with_gap)
 {
-	fixture_sql(&fixture,
-		    "INSERT INTO gap_row VALUES (1, 1, 'recorder_down', NULL, 0, %lld, NULL, NULL, "
-		    "NULL,"
-		    " 0, NULL)",
-		    50 * S);
+	with_a_gap(1, 50 * S);
 	fixture_sql(&fixture, "UPDATE recorder_row SET started_boot_ns = %lld", 50 * S);
 	judge_range(AT(10), AT(100));
 	ck_assert_uint_eq(judged.count, 1);
@@ -121,10 +127,7 @@ END_TEST
 START_TEST(gap_before_the_clock)
 {
 	with_a_late_clock(120 * S);
-	fixture_sql(&fixture,
-		    "INSERT INTO gap_row VALUES (1, 2, 'recorder_down', NULL, 0, %lld, NULL, NULL, "
-		    "NULL, 0, NULL)",
-		    120 * S);
+	with_a_gap(2, 120 * S);
 	judge_time(AT(900), AT(6000), NULL);
 	ck_assert_uint_eq(judged.count, 2);
 	ck_assert_int_eq(judged.item[0].kind, MISSING_GAP);
@@ -228,7 +231,53 @@ START_TEST(yet_to_come)
 }
 END_TEST
 
-static const struct ask_case to_come_cases[] = {
+/* Without a beginning: as a time that begins behind all records has no end. */
+START_TEST(before_all)
+{
+	judge_time(UNKNOWN, AT(-100), NULL);
+	expect_one(UNKNOWN, AT(-100));
+	judge_time(UNKNOWN, AT(0), NULL);
+	expect_one(UNKNOWN, AT(0));
+	judge_time(UNKNOWN, AT(1), NULL);
+	ck_assert(is_complete(&judged));
+	/* A boot that is asked for by name had not begun. */
+	judge_time(UNKNOWN, AT(-100), only_first);
+	ck_assert(is_complete(&judged));
+}
+END_TEST
+
+/* What retention forgot was recorded. */
+START_TEST(before_all_that_is_left)
+{
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (0, 70, 0, %lld, %lld)", AT(-500),
+		    AT(-100));
+	judge_time(UNKNOWN, AT(-600), NULL);
+	expect_one(UNKNOWN, AT(-600));
+	judge_time(UNKNOWN, AT(-300), NULL);
+	ck_assert_uint_eq(judged.count, 1);
+	ck_assert_int_eq(judged.item[0].kind, MISSING_PRUNED);
+	judge_time(UNKNOWN, AT(-50), NULL);
+	ck_assert_uint_eq(judged.count, 2);
+	ck_assert_int_eq(judged.item[1].kind, MISSING_NOT_RECORDED);
+	ck_assert_int_eq(judged.item[1].from_unix_ns, AT(-100));
+	ck_assert_int_eq(judged.item[1].to_unix_ns, AT(-50));
+}
+END_TEST
+
+/* A gap tells of its time itself. */
+START_TEST(before_all_but_a_gap)
+{
+	fixture_sql(&fixture, "UPDATE recorder_row SET started_boot_ns = %lld", 50 * S);
+	with_a_gap(1, 50 * S);
+	judge_time(UNKNOWN, AT(-100), NULL);
+	expect_one(UNKNOWN, AT(-100));
+	judge_time(UNKNOWN, AT(30), NULL);
+	ck_assert_uint_eq(judged.count, 1);
+	ck_assert_int_eq(judged.item[0].kind, MISSING_GAP);
+}
+END_TEST
+
+static const struct ask_case outside_cases[] = {
 	{"window --db %s --since '2100-01-01'", 1,
 	 "nothing was recorded yet from 2100-01-01 00:00:00.000", "ran throughout"},
 	{"window --db %s --since '2100-01-01' --strict", 4, "incomplete", NULL},
@@ -241,14 +290,17 @@ static const struct ask_case to_come_cases[] = {
 	 "nothing was recorded yet from ", NULL},
 	{"window --db %s --since '2026-11-20' --until '2026-11-20 01:00' --strict", 0, "complete",
 	 "yet"},
+	{"window --db %s --until '2026-11-19' --strict", 4,
+	 "nothing was recorded until 2026-11-19 00:00:00.000", "\ncomplete"},
+	{"window --db %s --until '2026-11-20 01:00' --strict", 0, "complete", "nothing was"},
 };
 
-START_TEST(asks_what_is_to_come)
+START_TEST(asks_outside_of_the_record)
 {
 	fixture_deinit(&fixture);
 	fixture_small(&fixture);
-	for (size_t i = 0; i < sizeof(to_come_cases) / sizeof(to_come_cases[0]); i++)
-		ask(&fixture, &to_come_cases[i]);
+	for (size_t i = 0; i < sizeof(outside_cases) / sizeof(outside_cases[0]); i++)
+		ask(&fixture, &outside_cases[i]);
 }
 END_TEST
 
@@ -266,7 +318,10 @@ int main(void)
 		clock_corrected,
 		clock_of_another_boot,
 		yet_to_come,
-		asks_what_is_to_come,
+		before_all,
+		before_all_that_is_left,
+		before_all_but_a_gap,
+		asks_outside_of_the_record,
 	};
 
 	return SUITE_RUN_IN("downtime", tests, judge_setup, judge_teardown);
