@@ -6,6 +6,7 @@
  * ask for the same rows and throw them away; what they leave is in the kernel's page cache. No
  * answer depends on them, so nothing that goes wrong here is an error.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,6 +18,8 @@
 /* Processes that a helper takes at a time: some pages, so that not all of them want the same one.
  */
 #define TAKE_MIN 64
+/* Of a longer run: what a helper has begun is waited for, and a family may be one run. */
+#define PIECE_IDS 128
 /* Fewer are read before helpers are there. */
 #define PROCESSES_MIN 512
 /* Blocks of 512 bytes that were waited for: 16 pages, and not one that just was not there. */
@@ -25,14 +28,14 @@
 struct query_ahead {
 	const char *path;
 	const struct boot_range *started;
-	const struct id_run *runs;
+	struct id_run *pieces;
 	size_t count, next;
 	pthread_mutex_t lock; /* of next */
 	pthread_t helper[HELPERS];
 	int helpers;
 };
 
-/* The next runs; false: there are none. */
+/* The next pieces; false: there are none. */
 static bool take(struct query_ahead *a, size_t *ret_first, size_t *ret_end)
 {
 	int64_t ids = 0;
@@ -40,7 +43,7 @@ static bool take(struct query_ahead *a, size_t *ret_first, size_t *ret_end)
 	pthread_mutex_lock(&a->lock);
 	*ret_first = a->next;
 	while (a->next < a->count && ids < TAKE_MIN) {
-		ids += a->runs[a->next].end - a->runs[a->next].first;
+		ids += a->pieces[a->next].end - a->pieces[a->next].first;
 		a->next++;
 	}
 	*ret_end = a->next;
@@ -48,7 +51,7 @@ static bool take(struct query_ahead *a, size_t *ret_first, size_t *ret_end)
 	return *ret_first < *ret_end;
 }
 
-static void read_runs(struct query_ahead *a, sqlite3_stmt *stmt)
+static void read_pieces(struct query_ahead *a, sqlite3_stmt *stmt)
 {
 	size_t first, end;
 
@@ -59,8 +62,8 @@ static void read_runs(struct query_ahead *a, sqlite3_stmt *stmt)
 	}
 	while (take(a, &first, &end)) {
 		for (size_t i = first; i < end; i++) {
-			sqlite3_bind_int64(stmt, 1, a->runs[i].first);
-			sqlite3_bind_int64(stmt, 2, a->runs[i].end);
+			sqlite3_bind_int64(stmt, 1, a->pieces[i].first);
+			sqlite3_bind_int64(stmt, 2, a->pieces[i].end);
 			sqlite3_step(stmt);
 			sqlite3_reset(stmt);
 		}
@@ -75,7 +78,7 @@ static void *help(void *userdata)
 
 	if (schema_open_reader(a->path, &db) == 0 &&
 	    sqlite3_prepare_v2(db, query_sql[QUERY_AHEAD], -1, &stmt, NULL) == SQLITE_OK)
-		read_runs(a, stmt);
+		read_pieces(a, stmt);
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 	return NULL;
@@ -93,6 +96,29 @@ bool query_is_cold(const struct query *q)
 	return query_blocks_read() - q->blocks_read >= BLOCKS_MIN;
 }
 
+int query_ahead_cut(const struct id_run *runs, size_t count, struct id_run **ret_pieces,
+		    size_t *ret_count)
+{
+	struct id_run *pieces;
+	size_t most = count, n = 0; /* each run may end with a shorter piece */
+
+	for (size_t i = 0; i < count; i++)
+		most += (size_t)(runs[i].end - runs[i].first) / PIECE_IDS;
+	pieces = calloc(most, sizeof(*pieces));
+	if (!pieces)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		for (int64_t id = runs[i].first; id < runs[i].end; id = pieces[n++].end) {
+			bool is_last = runs[i].end - id <= PIECE_IDS;
+
+			pieces[n] = (struct id_run){id, is_last ? runs[i].end : id + PIECE_IDS};
+		}
+	}
+	*ret_pieces = pieces;
+	*ret_count = n;
+	return 0;
+}
+
 static bool are_many(const struct id_run *runs, size_t count)
 {
 	int64_t ids = 0;
@@ -107,10 +133,12 @@ struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run
 {
 	struct query_ahead *a = are_many(runs, count) ? calloc(1, sizeof(*a)) : NULL;
 
-	if (!a)
+	if (!a || query_ahead_cut(runs, count, &a->pieces, &a->count) < 0) {
+		free(a);
 		return NULL;
-	*a = (struct query_ahead){
-		.path = q->path, .started = started, .runs = runs, .count = count};
+	}
+	a->path = q->path;
+	a->started = started;
 	pthread_mutex_init(&a->lock, NULL);
 	while (a->helpers < HELPERS && pthread_create(&a->helper[a->helpers], NULL, help, a) == 0)
 		a->helpers++;
@@ -129,5 +157,6 @@ void query_ahead_end(struct query_ahead *a)
 	for (int i = 0; i < a->helpers; i++)
 		pthread_join(a->helper[i], NULL);
 	pthread_mutex_destroy(&a->lock);
+	free(a->pieces);
 	free(a);
 }

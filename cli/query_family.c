@@ -28,7 +28,7 @@ struct family {
 	struct idmap seen; /* ids, of the process itself too, with 1 and their level */
 	int64_t *ids;
 	size_t count, size;
-	struct id_run *runs; /* of them, to be read ahead */
+	struct id_run *runs; /* of them, while reading ahead begins */
 	size_t runs_count;
 	uintptr_t level; /* of those that are being added; the process itself has 0 */
 };
@@ -86,7 +86,8 @@ static int add_children(struct family *f, int64_t first, int64_t last)
 
 static int add_run(struct family *f, int64_t first, int64_t last)
 {
-	f->runs[f->runs_count++] = (struct id_run){first, last + 1};
+	/* Ids are what the file says; the greatest of all is then read when it is asked for. */
+	f->runs[f->runs_count++] = (struct id_run){first, last < INT64_MAX ? last + 1 : last};
 	return 0;
 }
 
@@ -135,21 +136,24 @@ static int in_runs(struct family *f, size_t first, size_t end,
 	return r;
 }
 
-static int read_rows(struct family *f)
+/* NULL: nothing is read ahead; the rows are read all the same. */
+static struct query_ahead *begin_ahead(struct family *f)
 {
 	struct query_ahead *ahead = NULL;
-	int r = 0;
 
-	if (query_is_cold(f->query)) {
-		f->runs = calloc(f->count, sizeof(*f->runs));
-		r = f->runs ? in_runs(f, 0, f->count, add_run) : -ENOMEM;
-		if (r == 0)
-			ahead = query_ahead_begin(f->query, f->runs, f->runs_count, NULL);
-	}
-	if (r == 0)
-		r = in_runs(f, 0, f->count, add_rows);
-	query_ahead_end(ahead);
+	f->runs = calloc(f->count, sizeof(*f->runs));
+	if (f->runs && in_runs(f, 0, f->count, add_run) == 0)
+		ahead = query_ahead_begin(f->query, f->runs, f->runs_count, NULL);
 	free(f->runs);
+	return ahead;
+}
+
+static int read_rows(struct family *f)
+{
+	struct query_ahead *ahead = query_is_cold(f->query) ? begin_ahead(f) : NULL;
+	int r = in_runs(f, 0, f->count, add_rows);
+
+	query_ahead_end(ahead);
 	return r;
 }
 

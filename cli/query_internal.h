@@ -214,25 +214,27 @@ int query_context(struct query *q, int64_t id, const struct context **ret_contex
 /* As query_trim(), whatever its size. */
 void query_forget(struct query *q);
 
-/* Blocks of 512 bytes that this process has waited for, from any disk. */
-int64_t query_blocks_read(void);
-/* Whether the disk has been waited for since the database was opened, so that it is worth while...
- */
-bool query_is_cold(const struct query *q);
-
 /* A run of process ids, the first included, the last not. */
 struct id_run {
 	int64_t first, end;
 };
 
+/* Blocks of 512 bytes that this process has waited for, from any disk. */
+int64_t query_blocks_read(void);
+/* Whether the disk has been waited for since the database was opened. */
+bool query_is_cold(const struct query *q);
+
 /*
- * ... to have the images of processes read ahead: of those that started in a range, or (NULL) of
- * all. runs must stay until the end. NULL: too few or not possible; query_ahead_end() takes that,
- * too.
+ * Where that is so: has the images of processes read ahead, of those that started in a range, or
+ * (NULL) of all; the range must stay until the end. NULL: they are too few, or it is not possible;
+ * query_ahead_end() takes that, too.
  */
 struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run *runs,
 				      size_t count, const struct boot_range *started);
 void query_ahead_end(struct query_ahead *ahead);
+/* The same ids in pieces so short that several helpers share each run. free() them. */
+int query_ahead_cut(const struct id_run *runs, size_t count, struct id_run **ret_pieces,
+		    size_t *ret_count);
 
 /* Makes the function of QUERY_WANTED known. */
 int query_define_wanted(struct query *q);

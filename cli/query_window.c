@@ -79,39 +79,15 @@ static int bind_run(struct query *q, enum query_statement which, const struct bo
 	return 0;
 }
 
-/* So that several can read ahead in one run. */
-#define PIECE_IDS 128
-
-static int cut_runs(struct query *q, const struct id_runs *runs, struct id_runs *ret_pieces)
-{
-	struct id_runs pieces = {0};
-	size_t count = 0;
-
-	for (size_t i = 0; i < runs->count; i++)
-		count += (size_t)(runs->item[i].end - runs->item[i].first) / PIECE_IDS;
-	pieces.item = arena_alloc(&q->arena, (count + 1) * sizeof(*pieces.item));
-	if (!pieces.item)
-		return -ENOMEM;
-	/* Zones are cut without a rest. */
-	for (size_t i = 0; i < runs->count; i++)
-		for (int64_t id = runs->item[i].first; id < runs->item[i].end; id += PIECE_IDS)
-			pieces.item[pieces.count++] = (struct id_run){id, id + PIECE_IDS};
-	*ret_pieces = pieces;
-	return 0;
-}
-
 int query_started(struct query *q, const struct boot_range *range, struct process_list *list)
 {
 	struct query_ahead *ahead = NULL;
-	struct id_runs runs, pieces;
+	struct id_runs runs;
 	int r = find_runs(q, range->boot, range->from_ns, range->to_ns, &runs);
 
 	/* Of most rows that a selection leaves out, no image is asked for. */
-	if (r == 0 && !q->on_row && query_is_cold(q)) {
-		r = cut_runs(q, &runs, &pieces);
-		if (r == 0)
-			ahead = query_ahead_begin(q, pieces.item, pieces.count, range);
-	}
+	if (r == 0 && !q->on_row && query_is_cold(q))
+		ahead = query_ahead_begin(q, runs.item, runs.count, range);
 	for (size_t i = 0; r == 0 && i < runs.count; i++) {
 		sqlite3_stmt *stmt;
 

@@ -138,6 +138,29 @@ START_TEST(test_few_are_not_worth_it)
 }
 END_TEST
 
+/* One run, as a family whose ids are near, is work for every helper. */
+START_TEST(test_runs_are_shared)
+{
+	const struct id_run runs[] = {{1, 4001}, {5000, 5001}, {6000, 6200}};
+	struct id_run *pieces;
+	size_t count, piece = 0;
+
+	ck_assert_int_eq(query_ahead_cut(runs, 3, &pieces, &count), 0);
+	ck_assert_uint_ge(count, 16);
+	for (size_t i = 0; i < 3; i++) {
+		for (int64_t id = runs[i].first; id < runs[i].end; id = pieces[piece++].end) {
+			ck_assert_uint_lt(piece, count);
+			ck_assert_int_eq(pieces[piece].first, id);
+			ck_assert_int_gt(pieces[piece].end, id);
+			ck_assert_int_le(pieces[piece].end, runs[i].end);
+			ck_assert_int_le(pieces[piece].end - id, 256);
+		}
+	}
+	ck_assert_uint_eq(piece, count);
+	free(pieces);
+}
+END_TEST
+
 /* Only who waits for the disk has it read ahead. */
 START_TEST(test_it_is_noticed)
 {
@@ -192,6 +215,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_images_are_there_before_they_are_asked_for,
 		test_few_are_not_worth_it,
+		test_runs_are_shared,
 		test_it_is_noticed,
 		test_answers_are_the_same,
 	};
