@@ -22,11 +22,14 @@
 #define PIECE_IDS 128
 /* Fewer are read before helpers are there. */
 #define PROCESSES_MIN 512
-/* Blocks of 512 bytes that were waited for: 16 pages, and not one that just was not there. */
-#define BLOCKS_MIN 128
+/*
+ * Blocks of 512 bytes. What the kernel reads ahead of one wait counts: 256 by its default, so that
+ * one or two that just were not there are no sign of a cold file. A page alone is 8.
+ */
+#define BLOCKS_MIN 1024
 
 struct query_ahead {
-	const char *path;
+	struct query *query; /* the caller's own */
 	const struct boot_range *started;
 	struct id_run *pieces;
 	size_t count, next;
@@ -76,7 +79,7 @@ static void *help(void *userdata)
 	sqlite3_stmt *stmt = NULL;
 	sqlite3 *db = NULL;
 
-	if (schema_open_reader(a->path, &db) == 0 &&
+	if (schema_open_reader(a->query->path, &db) == 0 &&
 	    sqlite3_prepare_v2(db, query_sql[QUERY_AHEAD], -1, &stmt, NULL) == SQLITE_OK)
 		read_pieces(a, stmt);
 	sqlite3_finalize(stmt);
@@ -88,7 +91,7 @@ int64_t query_blocks_read(void)
 {
 	struct rusage usage;
 
-	return getrusage(RUSAGE_SELF, &usage) < 0 ? 0 : usage.ru_inblock;
+	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_inblock;
 }
 
 bool query_is_cold(const struct query *q)
@@ -128,8 +131,8 @@ static bool are_many(const struct id_run *runs, size_t count)
 	return ids >= PROCESSES_MIN;
 }
 
-struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run *runs,
-				      size_t count, const struct boot_range *started)
+struct query_ahead *query_ahead_begin(struct query *q, const struct id_run *runs, size_t count,
+				      const struct boot_range *started)
 {
 	struct query_ahead *a = are_many(runs, count) ? calloc(1, sizeof(*a)) : NULL;
 
@@ -137,7 +140,7 @@ struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run
 		free(a);
 		return NULL;
 	}
-	a->path = q->path;
+	a->query = q;
 	a->started = started;
 	pthread_mutex_init(&a->lock, NULL);
 	while (a->helpers < HELPERS && pthread_create(&a->helper[a->helpers], NULL, help, a) == 0)
@@ -157,6 +160,7 @@ void query_ahead_end(struct query_ahead *a)
 	for (int i = 0; i < a->helpers; i++)
 		pthread_join(a->helper[i], NULL);
 	pthread_mutex_destroy(&a->lock);
+	a->query->blocks_read = query_blocks_read();
 	free(a->pieces);
 	free(a);
 }

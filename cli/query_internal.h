@@ -191,7 +191,7 @@ struct query {
 	struct query_scan *scan;       /* the one that is being stepped */
 	struct query_earlier *earlier; /* see query_rows.c */
 	int64_t data_version;	       /* as of the last query_refresh() */
-	int64_t blocks_read;	       /* query_blocks_read() before anything was asked */
+	int64_t blocks_read;	       /* query_blocks_read() when it was opened or last helped */
 	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
 	struct boot *boots;
 	size_t boot_count;
@@ -219,9 +219,12 @@ struct id_run {
 	int64_t first, end;
 };
 
-/* Blocks of 512 bytes that this process has waited for, from any disk. */
+/* Blocks of 512 bytes that this thread has had read, from any disk: what helpers read is theirs. */
 int64_t query_blocks_read(void);
-/* Whether the disk has been waited for since the database was opened. */
+/*
+ * Whether this thread has waited for the disk since the database was opened, or since helpers have
+ * ended: what was cold then need not be so any more.
+ */
 bool query_is_cold(const struct query *q);
 
 /*
@@ -229,8 +232,8 @@ bool query_is_cold(const struct query *q);
  * (NULL) of all; the range must stay until the end. NULL: they are too few, or it is not possible;
  * query_ahead_end() takes that, too.
  */
-struct query_ahead *query_ahead_begin(const struct query *q, const struct id_run *runs,
-				      size_t count, const struct boot_range *started);
+struct query_ahead *query_ahead_begin(struct query *q, const struct id_run *runs, size_t count,
+				      const struct boot_range *started);
 void query_ahead_end(struct query_ahead *ahead);
 /* The same ids in pieces so short that several helpers share each run. free() them. */
 int query_ahead_cut(const struct id_run *runs, size_t count, struct id_run **ret_pieces,

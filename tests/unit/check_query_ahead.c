@@ -105,6 +105,7 @@ START_TEST(test_images_are_there_before_they_are_asked_for)
 	struct query_ahead *ahead;
 	struct query *q;
 	ssize_t before;
+	int64_t blocks;
 
 	begin();
 	ck_assert_int_eq(query_open(fixture.path, QUERY_DETAIL_FULL, &q), 0);
@@ -112,12 +113,15 @@ START_TEST(test_images_are_there_before_they_are_asked_for)
 		runs[i] = (struct id_run){1 + i * 100, 101 + i * 100};
 	before = resident(true);
 	ck_assert_int_lt(before, 64);
+	blocks = query_blocks_read();
 	ahead = query_ahead_begin(q, runs, PROCESSES / 100, NULL);
 	ck_assert_ptr_nonnull(ahead);
 	for (int i = 0; i < 1000 && resident(false) < before + PROCESSES / 2; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	query_ahead_end(ahead);
 	ck_assert_int_ge(resident(false), before + PROCESSES / 2);
+	/* What helpers read, this thread has not waited for. */
+	ck_assert_int_lt(query_blocks_read() - blocks, PROCESSES);
 	query_free(q);
 	fixture_deinit(&fixture);
 }
@@ -161,23 +165,90 @@ START_TEST(test_runs_are_shared)
 }
 END_TEST
 
-/* Only who waits for the disk has it read ahead. */
+static void open_query(struct query **ret_query)
+{
+	ck_assert_int_eq(query_open(fixture.path, QUERY_DETAIL_FULL, ret_query), 0);
+}
+
+static void ask_started(struct query *q, struct process_list *list)
+{
+	const struct boot_range range = {query_boot(q, 1), FIXTURE_SECOND, 3600 * FIXTURE_SECOND};
+
+	ck_assert_int_eq(query_started(q, &range, list), 0);
+	ck_assert_uint_eq(list->count, PROCESSES);
+}
+
+static void ask_family(struct query *q, struct process_list *list)
+{
+	struct process *init;
+
+	ck_assert_int_eq(query_process(q, 1, &init), 0);
+	ck_assert_int_eq(query_descendants(q, init, 0, list), 0);
+	ck_assert_uint_eq(list->count, PROCESSES);
+}
+
+/* Only who waits for the disk has it read ahead, and no longer than that. */
 START_TEST(test_it_is_noticed)
 {
-	struct boot_range range = {.from_ns = FIXTURE_SECOND, .to_ns = 3600 * FIXTURE_SECOND};
-	struct process_list list = {0};
 	struct query *q;
 
 	begin();
 	for (int cold = 0; cold < 2; cold++) {
+		struct process_list list = {0}, again = {0};
+		int64_t opened;
+
 		resident(cold);
-		ck_assert_int_eq(query_open(fixture.path, QUERY_DETAIL_FULL, &q), 0);
-		range.boot = query_boot(q, 1);
-		ck_assert_int_eq(query_started(q, &range, &list), 0);
-		ck_assert_uint_eq(list.count, PROCESSES);
+		open_query(&q);
+		opened = q->blocks_read;
+		/* Alone, however much the kernel reads ahead of opening it. */
+		q->blocks_read = INT64_MAX;
+		ask_started(q, &list);
+		q->blocks_read = opened;
 		ck_assert_int_eq(query_is_cold(q), cold);
+		ask_started(q, &again);
+		ck_assert(!query_is_cold(q));
 		process_list_deinit(&list);
+		process_list_deinit(&again);
 		query_free(q);
+	}
+	fixture_deinit(&fixture);
+}
+END_TEST
+
+/* Nothing that goes wrong with the helpers is told. */
+START_TEST(test_helpers_change_nothing)
+{
+	void (*const questions[])(struct query * q, struct process_list * list) = {ask_started,
+										   ask_family};
+
+	begin();
+	for (size_t i = 0; i < 4; i++) {
+		struct process_list alone = {0}, helped = {0};
+		struct query *q, *cold;
+
+		open_query(&q);
+		open_query(&cold);
+		if (i & 1) {
+			free(cold->path);
+			cold->path = strdup("/nowhere/lineage.db");
+		}
+		/* Two waits and what the kernel reads ahead of each are not enough. */
+		q->blocks_read -= 512;
+		ck_assert(!query_is_cold(q));
+		cold->blocks_read -= 1 << 20;
+		ck_assert(query_is_cold(cold));
+		questions[i / 2](q, &alone);
+		questions[i / 2](cold, &helped);
+		/* It had some. */
+		ck_assert(!query_is_cold(cold));
+		for (size_t n = 0; n < PROCESSES; n++) {
+			ck_assert_int_eq(helped.item[n]->id, alone.item[n]->id);
+			ck_assert_str_eq(helped.item[n]->image->args, alone.item[n]->image->args);
+		}
+		process_list_deinit(&alone);
+		process_list_deinit(&helped);
+		query_free(q);
+		query_free(cold);
 	}
 	fixture_deinit(&fixture);
 }
@@ -217,6 +288,7 @@ int main(void)
 		test_few_are_not_worth_it,
 		test_runs_are_shared,
 		test_it_is_noticed,
+		test_helpers_change_nothing,
 		test_answers_are_the_same,
 	};
 	char path[] = "/tmp/lineage-ahead.XXXXXX";
