@@ -265,6 +265,7 @@ static int find_in_bounds(struct cover *c, const struct recorder_run *newest, st
 {
 	const struct scope *scope = c->scope;
 	int64_t since = scope->since_unix_ns, until = scope->until_unix_ns;
+	int r;
 
 	if (c->count == 0)
 		return grow(&d->item, &d->count, &d->size, (struct span){since, until});
@@ -279,10 +280,15 @@ static int find_in_bounds(struct cover *c, const struct recorder_run *newest, st
 	if (scope->since_unix_ns == UNKNOWN && scope->until_unix_ns != UNKNOWN &&
 	    until <= first_covered(c))
 		return grow(&d->item, &d->count, &d->size, (struct span){UNKNOWN, until});
-	/* ... and one that begins behind them no end. */
-	if (scope->until_unix_ns == UNKNOWN && scope->since_unix_ns != UNKNOWN && since > until &&
-	    since > c->shown)
-		return grow(&d->item, &d->count, &d->size, (struct span){since, UNKNOWN});
+	/* ... and one that begins behind them no end, but for what a clock that was ahead showed.
+	 */
+	if (scope->until_unix_ns == UNKNOWN && scope->since_unix_ns != UNKNOWN && since > until) {
+		int64_t shown = since > c->shown ? since : c->shown;
+
+		r = find_uncovered(c, since, shown, d);
+		return r < 0 ? r
+			     : grow(&d->item, &d->count, &d->size, (struct span){shown, UNKNOWN});
+	}
 	return find_uncovered(c, since, until, d);
 }
 

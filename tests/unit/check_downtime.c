@@ -157,6 +157,28 @@ START_TEST(clock_set_back)
 }
 END_TEST
 
+/* Years ahead at first: that does not say that what is behind the record was recorded. */
+START_TEST(clock_was_ahead)
+{
+	fixture_sql(&fixture, "UPDATE clock SET offset_ns = %lld", AT(9000000));
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 100 * S, AT(0));
+	judge_time(AT(863000), UNKNOWN, NULL);
+	ck_assert(is_complete(&judged));
+	judge_time(AT(865000), UNKNOWN, NULL);
+	ck_assert_uint_eq(judged.count, 3);
+	ck_assert_int_eq(judged.item[0].from_unix_ns, AT(865000));
+	ck_assert_int_eq(judged.item[0].to_unix_ns, NOW);
+	ck_assert(judged.item[1].to_come);
+	ck_assert_int_eq(judged.item[1].to_unix_ns, AT(9000000));
+	ck_assert(judged.item[2].to_come);
+	ck_assert_int_eq(judged.item[2].from_unix_ns, AT(9000100));
+	ck_assert_int_eq(judged.item[2].to_unix_ns, UNKNOWN);
+	judge_time(AT(9000050), UNKNOWN, NULL);
+	ck_assert_uint_eq(judged.count, 1);
+	ck_assert_int_eq(judged.item[0].from_unix_ns, AT(9000100));
+}
+END_TEST
+
 /* Three hours behind for two: what the clock left out is no time without a recorder, but before. */
 START_TEST(clock_set_forward)
 {
@@ -314,6 +336,7 @@ int main(void)
 		clock_set_late,
 		gap_before_the_clock,
 		clock_set_back,
+		clock_was_ahead,
 		clock_set_forward,
 		clock_corrected,
 		clock_of_another_boot,
