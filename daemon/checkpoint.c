@@ -30,9 +30,13 @@
 #define ROUNDS 8
 /* As schema_open_writer() makes them. */
 #define PAGE_BYTES 4096
-/* A log is given its full size where the disk has so many times of that; by so much at once. */
+/*
+ * A log is given its full size where the disk has so many times of that; by so much at once, and
+ * with a rest of so many times as long as it took: the node is there for others.
+ */
 #define RESERVE_SHARE 8
-#define RESERVE_BYTES (1 << 20)
+#define RESERVE_BYTES (2 << 20)
+#define RESERVE_REST  20
 /* How many times its mark the log may grow to while the disk is slow. */
 #define PATIENCE 4
 /* How often a log is looked at that could not be emptied, or that has just grown. */
@@ -402,7 +406,13 @@ static bool reserve(const struct checkpoint_options *options)
 
 bool checkpoint_reserve(struct checkpoint *c)
 {
-	if (c->running && !c->reserved)
-		c->reserved = !reserve(&c->options);
-	return c->running && !c->reserved;
+	uint64_t began = clock_monotonic_ns();
+
+	if (!c->running || c->reserved)
+		return false;
+	if (began < c->reserve_ns)
+		return true;
+	c->reserved = !reserve(&c->options);
+	c->reserve_ns = began + RESERVE_REST * (clock_monotonic_ns() - began);
+	return !c->reserved;
 }
