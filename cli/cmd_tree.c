@@ -127,6 +127,7 @@ static int collect_target(struct tree *t)
 static int keep_alive_at(struct tree *t)
 {
 	size_t kept = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < t->shown.count; i++) {
 		struct process *p = t->shown.item[i];
@@ -135,7 +136,9 @@ static int keep_alive_at(struct tree *t)
 			t->shown.item[kept++] = p;
 	}
 	t->shown.count = kept;
-	return !by_reaper(t) && kept ? gather_context(t->shown.item[0]->db, &t->shown, 0) : 0;
+	for (unsigned int i = 0; r == 0 && !by_reaper(t) && i < t->session->db_count; i++)
+		r = gather_context(t->session->db[i], &t->shown, 0);
+	return r;
 }
 
 static int collect_of(struct tree *t, struct query *q)

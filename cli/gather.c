@@ -15,12 +15,17 @@ static int add_context(struct query *q, const struct moment *moment, struct proc
 	struct idmap seen = {0};
 	int r = 0;
 
-	for (size_t i = first; r == 0 && i < list->count; i++)
-		r = idmap_put(&seen, list->item[i]->id, list->item[i]);
+	for (size_t i = first; r == 0 && i < list->count; i++) {
+		if (list->item[i]->db == q)
+			r = idmap_put(&seen, list->item[i]->id, list->item[i]);
+	}
 	for (size_t i = first; r == 0 && i < list->count; i++) {
 		struct process *p = list->item[i];
 		int64_t id = p->parent_id;
 
+		/* Ids are unique within a database only. */
+		if (p->db != q)
+			continue;
 		if (moment) {
 			r = query_execs_of(q, p);
 			id = r == 0 ? moment_reaper(p, (void *)moment) : 0;

@@ -6,7 +6,7 @@
 #include "cli/moment.h"
 #include "cli/select.h"
 
-/* Appends the ancestors of everything from `first` on, each once; they are not selected. */
+/* Appends the ancestors of what is of this database from `first` on, each once, not selected. */
 int gather_context(struct query *query, struct process_list *list, size_t first);
 /* Appends what matches of the whole database and is in the time asked for; marks it selected. */
 int gather_matching(struct session *session, struct selection *selection, struct query *query,
@@ -25,7 +25,7 @@ int gather_matching_at(struct selection *selection, struct query *query,
 /* Appends the parents that it had then by moment_reaper(), at most `limit` (0: all). */
 int gather_reapers(struct process *p, const struct moment *moment, unsigned int limit,
 		   struct process_list *list);
-/* The same for everything from `first` on, each once; they are not selected. */
+/* The same for what is of this database from `first` on, each once, not selected. */
 int gather_reaper_context(struct query *query, const struct moment *moment,
 			  struct process_list *list, size_t first);
 /* Appends those of moment->alive that stood below p then by the same, down to `depth` (0: all). */

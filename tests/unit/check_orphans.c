@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trees at a time in which somebody had lost its parent: in PID namespaces, several files. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ask.h"
+#include "fixture.h"
+
+#define S	FIXTURE_SECOND
+#define OUTSIDE 1
+#define INSIDE	3
+
+static struct fixture fixture, other;
+
+static void setup(void)
+{
+	fixture_init(&fixture);
+	fixture_sql(&fixture, "UPDATE context SET pid_ns = CASE context WHEN 3 THEN 77 ELSE 1 END,"
+			      " pid_ns_level = context = 3");
+}
+
+static void teardown(void)
+{
+	fixture_deinit(&fixture);
+}
+
+static int64_t add(struct fixture *f, int64_t pid, int64_t start_s, int64_t parent, const char *exe,
+		   int64_t end_s, int64_t context)
+{
+	return fixture_process(
+		f, &(struct fixture_process){.pid = pid,
+					     .start_ns = start_s * S,
+					     .parent = parent,
+					     .exe = exe,
+					     .end_after_ns = end_s ? (end_s - start_s) * S : 0,
+					     .context = context});
+}
+
+/* Each of two hosts has a process whose parent had ended, with the same ids but not the same pids.
+ */
+START_TEST(several_databases)
+{
+	static const char boot[] = "22222222-aaaa-4aaa-8aaa-222222222222";
+	char arguments[256];
+	const char *output;
+
+	fixture_init(&other);
+	fixture_sql(&other, "UPDATE boot SET boot_id = %Q, hostname = 'node2'", boot);
+	for (int i = 0; i < 2; i++) {
+		struct fixture *f = i ? &other : &fixture;
+		/* By time the hosts come after one another. */
+		int64_t init = add(f, 1 + i, i, 0, "/sbin/init", 0, OUTSIDE);
+		int64_t dead = add(f, 50 + i, 10 + i, init, "/bin/dead", 20, OUTSIDE);
+
+		add(f, 60 + i, 15 + i, dead, "/bin/kid", 0, OUTSIDE);
+		fixture_finish(f);
+	}
+	snprintf(arguments, sizeof(arguments),
+		 "tree --db %%s --db %s --at '2026-11-20 00:05' --parent birth -q -o csv "
+		 "--fields pid,depth,matches",
+		 other.path);
+	ck_assert_int_eq(fixture_ask(&fixture, arguments, &output), 0);
+	ck_assert_str_eq(output, "1,0,1\r\n50,1,0\r\n60,2,1\r\n"
+				 "2,0,1\r\n51,1,0\r\n61,2,1\r\n");
+	fixture_deinit(&other);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("orphans");
+	TCase *tcase = tcase_create("orphans");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 30);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, several_databases);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
