@@ -15,7 +15,6 @@ struct tree {
 	struct writer writer;
 	struct process *target; /* NULL: of all that match */
 	struct process_list found, shown;
-	struct process_list alive; /* at the moment asked for */
 	struct forest forest;
 	struct completeness completeness;
 	struct selection selection;
@@ -27,7 +26,7 @@ static void tree_deinit(struct tree *t)
 {
 	process_list_deinit(&t->found);
 	process_list_deinit(&t->shown);
-	process_list_deinit(&t->alive);
+	moment_deinit(&t->moment);
 	forest_deinit(&t->forest);
 	completeness_deinit(&t->completeness);
 	selection_deinit(&t->selection);
@@ -61,6 +60,13 @@ static int name_line(struct tree *t)
 		below = p;
 	}
 	return r;
+}
+
+static int find_alive(struct tree *t, struct query *q)
+{
+	int r = gather_alive_at(t->session, q, &t->moment, &t->moment.alive);
+
+	return r < 0 ? r : moment_find_inits(&t->moment);
 }
 
 static int collect_up(struct tree *t)
@@ -102,7 +108,7 @@ static int collect_target(struct tree *t)
 
 	up &= flags->ancestors.value || flags->ancestors.all || !flags->ancestors.given;
 	if (flags->at && by_reaper(t))
-		r = gather_alive_at(t->session, target->db, &t->moment, &t->alive);
+		r = find_alive(t, target->db);
 	if (r == 0 && up)
 		r = collect_up(t);
 	if (r == 0)
@@ -148,7 +154,7 @@ static int collect_of(struct tree *t, struct query *q)
 	int r;
 
 	if (s->flags.at) {
-		r = gather_alive_at(s, q, &t->moment, &t->alive);
+		r = find_alive(t, q);
 		if (r == 0)
 			r = gather_matching_at(&t->selection, q, &t->moment, &t->shown);
 	} else {
@@ -410,7 +416,7 @@ static int collect(struct tree *t, const char *pid)
 
 static int run(struct session *s)
 {
-	struct tree t = {.session = s, .moment = {s->flags.at_unix_ns, &t.alive}};
+	struct tree t = {.session = s, .moment = {.unix_ns = s->flags.at_unix_ns}};
 	const char *pid = s->flags.pid.count ? s->flags.pid.item[0] : NULL;
 	unsigned int pids = s->flags.pid.count + (unsigned int)s->flags.operand_count;
 	int r;

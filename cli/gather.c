@@ -177,8 +177,8 @@ int gather_matching_at(struct selection *selection, struct query *q, const struc
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < m->alive->count; i++) {
-		struct process *p = m->alive->item[i];
+	for (size_t i = 0; r >= 0 && i < m->alive.count; i++) {
+		struct process *p = m->alive.item[i];
 
 		r = p->db == q ? matches_at(selection, m, p) : 0;
 		if (r != 1)
@@ -194,8 +194,8 @@ static int list_alive(struct process *p, const struct moment *m, struct process_
 {
 	int r = process_list_add(list, p);
 
-	for (size_t i = 0; r == 0 && i < m->alive->count; i++) {
-		struct process *other = m->alive->item[i];
+	for (size_t i = 0; r == 0 && i < m->alive.count; i++) {
+		struct process *other = m->alive.item[i];
 
 		if (other->boot == p->boot && other != p && moment_alive(m, other))
 			r = process_list_add(list, other);

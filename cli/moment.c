@@ -67,11 +67,6 @@ static struct process *look_up(const struct process *p, int64_t id)
 	return id && query_process(p->db, id, &found) == 0 ? found : NULL;
 }
 
-static bool alive_at(const struct process *p, int64_t boot_ns)
-{
-	return p->start_boot_ns <= boot_ns && (!process_ended(p) || p->end_boot_ns > boot_ns);
-}
-
 static int64_t last_known(const struct process *p)
 {
 	if (process_ended(p))
@@ -82,31 +77,104 @@ static int64_t last_known(const struct process *p)
 /* Who would have had its children after it. */
 static struct process *next_above(const struct process *p, int64_t at)
 {
-	return look_up(p, alive_at(p, at) ? p->parent_id : last_known(p));
+	return look_up(p, process_alive_at(p, at) ? p->parent_id : last_known(p));
+}
+
+static int compare_moments(const void *first, const void *second)
+{
+	const struct moment_init *a = first, *b = second;
+
+	COMPARE((uintptr_t)a->boot, (uintptr_t)b->boot);
+	COMPARE(a->boot_ns, b->boot_ns);
+	COMPARE(a->pid_ns, b->pid_ns);
+	return 0;
+}
+
+/* And of those that were in a namespace then who started first. */
+static int compare_inits(const void *first, const void *second)
+{
+	const struct moment_init *a = first, *b = second;
+	int order = compare_moments(a, b);
+
+	if (order)
+		return order;
+	COMPARE(a->process->start_boot_ns, b->process->start_boot_ns);
+	COMPARE(a->process->pid, b->process->pid);
+	return 0;
+}
+
+/* p at each moment of its life at which the clock showed that time. */
+static int add_to_inits(struct moment *m, struct process *p)
+{
+	struct moment_init init = {.boot = p->boot, .pid_ns = process_pid_ns(p), .process = p};
+
+	for (size_t i = 0; init.pid_ns != UNKNOWN && i < p->boot->clock_count; i++) {
+		if (!showed(p->boot, i, m->unix_ns, &init.boot_ns) ||
+		    !process_alive_at(p, init.boot_ns))
+			continue;
+		if (m->inits_count == m->inits_size) {
+			size_t size = m->inits_size ? m->inits_size * 2 : 64;
+			struct moment_init *more = reallocarray(m->inits, size, sizeof(*more));
+
+			if (!more)
+				return -ENOMEM;
+			m->inits = more;
+			m->inits_size = size;
+		}
+		m->inits[m->inits_count++] = init;
+	}
+	return 0;
+}
+
+int moment_find_inits(struct moment *m)
+{
+	size_t kept = 0, next;
+	int r = 0;
+
+	m->inits_count = 0;
+	for (size_t i = 0; r == 0 && i < m->alive.count; i++)
+		r = add_to_inits(m, m->alive.item[i]);
+	if (r == 0 && m->inits_count)
+		qsort(m->inits, m->inits_count, sizeof(*m->inits), compare_inits);
+	for (size_t i = 0; r == 0 && i < m->inits_count; i = next) {
+		struct moment_init first = m->inits[i];
+
+		for (next = i + 1; next < m->inits_count; next++) {
+			if (compare_moments(&first, &m->inits[next]) != 0)
+				break;
+		}
+		r = query_is_ns_init(first.process->db, first.process);
+		if (r == 1)
+			m->inits[kept++] = first;
+		r = r < 0 ? r : 0;
+	}
+	m->inits_count = kept;
+	return r;
+}
+
+void moment_deinit(struct moment *m)
+{
+	process_list_deinit(&m->alive);
+	free(m->inits);
+	*m = (struct moment){0};
 }
 
 /* The process that began the namespace of p; NULL: it is not recorded. */
 static const struct process *find_init(const struct moment *m, const struct process *p, int64_t at)
 {
-	int64_t ns = p->birth_context ? p->birth_context->pid_ns : UNKNOWN;
-	const struct process *found = NULL;
+	const struct moment_init wanted = {
+		.boot = p->boot, .boot_ns = at, .pid_ns = process_pid_ns(p)};
+	const struct moment_init *found = NULL;
 
-	for (size_t i = 0; ns != UNKNOWN && m->alive && i < m->alive->count; i++) {
-		const struct process *init = m->alive->item[i];
-
-		if (init->boot == p->boot && init->birth_context &&
-		    init->birth_context->pid_ns == ns && alive_at(init, at) &&
-		    (!found || init->start_boot_ns < found->start_boot_ns))
-			found = init;
-	}
-	return found && query_is_ns_init(found->db, found) == 1 ? found : NULL;
+	if (m->inits_count)
+		found = bsearch(&wanted, m->inits, m->inits_count, sizeof(wanted), compare_moments);
+	return found ? found->process : NULL;
 }
 
 static bool leaves_namespace(const struct process *p, const struct process *above)
 {
-	return p->birth_context && above->birth_context && p->birth_context->pid_ns != UNKNOWN &&
-	       above->birth_context->pid_ns != UNKNOWN &&
-	       p->birth_context->pid_ns != above->birth_context->pid_ns;
+	return process_pid_ns(p) != UNKNOWN && process_pid_ns(above) != UNKNOWN &&
+	       process_pid_ns(p) != process_pid_ns(above);
 }
 
 /* Who was its parent at or before a moment, and who is known to have been it next, and when. */
@@ -140,8 +208,8 @@ static struct captured find_captured(const struct process *p, int64_t at)
 /* Who lived on and did not have it later was no reaper. */
 static bool may_have_had(const struct process *above, const struct captured *c, int64_t at)
 {
-	return alive_at(above, at) &&
-	       (!c->after_id || above->id == c->after_id || !alive_at(above, c->after_ns));
+	return process_alive_at(above, at) &&
+	       (!c->after_id || above->id == c->after_id || !process_alive_at(above, c->after_ns));
 }
 
 int64_t moment_reaper(const struct process *p, void *userdata)
@@ -158,7 +226,7 @@ int64_t moment_reaper(const struct process *p, void *userdata)
 	c = find_captured(p, at);
 	above = look_up(p, c.before_id);
 	for (int i = 0; above && i < ANCESTORS_MAX; i++) {
-		if (below ? may_have_had(above, &c, at) : alive_at(above, at))
+		if (below ? may_have_had(above, &c, at) : process_alive_at(above, at))
 			return above->id;
 		below = above;
 		above = next_above(below, at);
@@ -170,7 +238,7 @@ int64_t moment_reaper(const struct process *p, void *userdata)
 		break;
 	}
 	above = look_up(p, c.after_id);
-	return above && alive_at(above, at) ? above->id : p->parent_id;
+	return above && process_alive_at(above, at) ? above->id : p->parent_id;
 }
 
 /* 1: it had an image then that retention has removed, 0: what is there is all. */

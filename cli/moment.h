@@ -16,11 +16,24 @@
 
 #include "cli/query.h"
 
+/* Who began a PID namespace, at a moment of its boot. */
+struct moment_init {
+	const struct boot *boot;
+	int64_t boot_ns, pid_ns;
+	const struct process *process;
+};
+
 /* UNKNOWN: the last that is known, instead of a time. */
 struct moment {
 	int64_t unix_ns;
-	const struct process_list *alive; /* then, for the inits of PID namespaces; NULL: unknown */
+	struct process_list alive; /* then; empty: not looked for */
+	struct moment_init *inits; /* of their PID namespaces: moment_find_inits() */
+	size_t inits_count, inits_size;
 };
+
+void moment_deinit(struct moment *moment);
+/* Finds them in moment->alive, once for all orphans. */
+int moment_find_inits(struct moment *moment);
 
 /*
  * The last moment of the life of p at which its wall clock showed that time. Who has no end lived

@@ -157,6 +157,18 @@ static inline bool process_ended(const struct process *p)
 	return p->end_boot_ns != UNKNOWN;
 }
 
+/* At a moment of its own boot. */
+static inline bool process_alive_at(const struct process *p, int64_t boot_ns)
+{
+	return p->start_boot_ns <= boot_ns && (!process_ended(p) || p->end_boot_ns > boot_ns);
+}
+
+/* The PID namespace that it was born into. */
+static inline int64_t process_pid_ns(const struct process *p)
+{
+	return p->birth_context ? p->birth_context->pid_ns : UNKNOWN;
+}
+
 static inline bool image_args_truncated(const struct image *image)
 {
 	return image->args_raw && (int64_t)image->args_raw_length < image->args_bytes;

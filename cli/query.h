@@ -46,6 +46,13 @@ struct boot_range {
 int query_ranges(const struct query *query, int64_t since_unix_ns, int64_t until_unix_ns,
 		 struct boot_range **ret_ranges, size_t *ret_count);
 
+/* In a function that compares: of what differs first, the lesser comes first. */
+#define COMPARE(a, b)                              \
+	do {                                       \
+		if ((a) != (b))                    \
+			return (a) < (b) ? -1 : 1; \
+	} while (0)
+
 struct process_list {
 	struct process **item;
 	size_t count, size;

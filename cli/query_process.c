@@ -66,12 +66,6 @@ void process_list_deinit(struct process_list *list)
 	*list = (struct process_list){0};
 }
 
-#define COMPARE(a, b)                              \
-	do {                                       \
-		if ((a) != (b))                    \
-			return (a) < (b) ? -1 : 1; \
-	} while (0)
-
 static int compare_processes(const void *first, const void *second)
 {
 	const struct process *a = *(struct process *const *)first;

@@ -37,6 +37,12 @@ static int64_t add(struct fixture *f, int64_t pid, int64_t start_s, int64_t pare
 					     .context = context});
 }
 
+static void make_init(int64_t process_id)
+{
+	fixture_sql(&fixture, "UPDATE process_row SET ns_pid = 1 WHERE process_id = %lld",
+		    process_id);
+}
+
 /* Each of two hosts has a process whose parent had ended, with the same ids but not the same pids.
  */
 START_TEST(several_databases)
@@ -67,6 +73,32 @@ START_TEST(several_databases)
 }
 END_TEST
 
+/* Each of them looking for the init among all the others takes minutes. */
+START_TEST(many_orphans)
+{
+	static const struct ask_case cases[] = {
+		{"tree --db %s --at '2026-11-20 00:20'", 0, "60000× (fork) /bin/sh", NULL},
+		{"tree --db %s 31 --at '2026-11-20 00:20'", 0, "60000× (fork) /bin/sh", NULL},
+	};
+	int64_t init, shell;
+
+	init = add(&fixture, 1, 0, 0, "/sbin/init", 0, OUTSIDE);
+	make_init(add(&fixture, 31, 100, init, "/bin/tini", 0, INSIDE));
+	shell = add(&fixture, 32, 200, init, "/bin/sh", 1000, INSIDE);
+	fixture_sql(&fixture,
+		    "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 60000) "
+		    "INSERT INTO process_row (process_id, boot, pid, start_boot_ns, parent_id,"
+		    "provenance, context, ns_pid, pgid, exec_context, exec_parent_id,"
+		    "end_parent_id, image) SELECT 100 + n, 1, 100 + n, %lld + n, %lld, %d, 3, 0,"
+		    "0, 0, 0, 0, image FROM n, process_row WHERE process_id = %lld",
+		    300 * S, shell,
+		    PROVENANCE_PACK(PROVENANCE_OBSERVED, PROVENANCE_NONE, PROVENANCE_NONE), shell);
+	fixture_finish(&fixture);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ask(&fixture, &cases[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("orphans");
@@ -77,6 +109,7 @@ int main(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, several_databases);
+	tcase_add_test(tcase, many_orphans);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
