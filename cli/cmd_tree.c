@@ -87,7 +87,7 @@ static int collect_down(struct tree *t, unsigned int depth)
 	if (!by_reaper(t))
 		r = query_descendants(p->db, p, depth, &t->shown);
 	else if (t->session->flags.at)
-		r = gather_below(p, &t->moment, depth, &t->shown);
+		r = gather_below(p, &t->moment, depth, &t->shown, &t->completeness);
 	else
 		r = query_last_descendants(p->db, p, depth, &t->shown);
 	for (size_t i = first; i < t->shown.count; i++)
@@ -266,6 +266,10 @@ static int add_completeness(struct tree *t)
 		else
 			r = session_add_time(s, &t->completeness, s->db[i], UNKNOWN, UNKNOWN,
 					     &t->shown);
+	}
+	for (size_t i = 0; by_reaper(t) && i < t->shown.count; i++) {
+		if (moment_is_orphan(&t->moment, t->shown.item[i]))
+			completeness_count_orphan(&t->completeness, t->shown.item[i]);
 	}
 	return r < 0 ? r : completeness_add_processes(&t->completeness, &t->shown);
 }

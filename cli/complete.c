@@ -441,6 +441,12 @@ int completeness_count_process(struct completeness *c, const struct process *p)
 	return 0;
 }
 
+void completeness_count_orphan(struct completeness *c, const struct process *p)
+{
+	c->orphans.orphans = true;
+	count(&c->orphans, p, 1);
+}
+
 static int add_counted(struct completeness *c, const struct missing *counted,
 		       enum missing_kind kind, const char *touches)
 {
@@ -453,6 +459,7 @@ static int add_counted(struct completeness *c, const struct missing *counted,
 	if (!m)
 		return -ENOMEM;
 	m->count = counted->count;
+	m->orphans = counted->orphans;
 	if (has_time) {
 		m->from_unix_ns = counted->from_unix_ns;
 		m->to_unix_ns = counted->to_unix_ns;
@@ -472,9 +479,10 @@ int completeness_end_processes(struct completeness *c)
 	for (int kind = 0; r == 0 && !c->of_time && kind < PRUNED_KINDS; kind++)
 		r = add_counted(c, &c->events[kind], pruned_kinds[kind].kind,
 				pruned_kinds[kind].touches);
-	return r < 0 ? r
-		     : add_counted(c, &c->unknown, MISSING_UNKNOWN,
-				   "parents and programs of processes shown");
+	if (r == 0)
+		r = add_counted(c, &c->unknown, MISSING_UNKNOWN,
+				"parents and programs of processes shown");
+	return r < 0 ? r : add_counted(c, &c->orphans, MISSING_UNKNOWN, "their place in the tree");
 }
 
 int completeness_add_processes(struct completeness *c, const struct process_list *list)

@@ -16,7 +16,7 @@ enum missing_kind {
 	MISSING_PRUNED, /* retention removed processes of the time, or children of one shown */
 	MISSING_PRUNED_EXECS,	 /* it removed earlier images of processes that stay */
 	MISSING_PRUNED_FAILURES, /* and failed execs of these */
-	MISSING_UNKNOWN,	 /* who a process shown was had not been learned before it went */
+	MISSING_UNKNOWN,	 /* who a process shown was, or who had it, was not learned */
 	MISSING_LIMIT,		 /* the question itself asked for less (--limit) */
 	MISSING_UNREAD,		 /* the database could not be read to the end */
 };
@@ -32,6 +32,7 @@ struct missing {
 	struct boot_range range; /* of a gap; boot NULL: not known */
 	bool to_come;		 /* not recorded: it is later than now */
 	bool boots;		 /* PRUNED: whole boots, and all that is known of their time */
+	bool orphans;		 /* UNKNOWN: who had them at a moment, nothing else */
 	char name[80];	   /* of the first process, as "bash(990)", escaped; "" where none is */
 	char touches[160]; /* which part of the answer, in words */
 };
@@ -42,7 +43,7 @@ struct completeness {
 	const char *filter; /* only this was recorded, in words; NULL: the whole node */
 	struct arena arena; /* of the texts above */
 	/* Being counted, until completeness_end_processes(). */
-	struct missing truncated, children, events[PRUNED_KINDS], unknown;
+	struct missing truncated, children, events[PRUNED_KINDS], unknown, orphans;
 	bool of_time; /* completeness_add_time() has told of what was pruned */
 };
 
@@ -99,6 +100,8 @@ void completeness_add_shown(struct completeness *completeness, const struct proc
  * been told by time: one by one and then the sum, or of a list at once. Needs query_load_pruned().
  */
 int completeness_count_process(struct completeness *completeness, const struct process *p);
+/* In a tree as it stood at a moment: it is not recorded under whom it stood. */
+void completeness_count_orphan(struct completeness *completeness, const struct process *p);
 int completeness_end_processes(struct completeness *completeness);
 int completeness_add_processes(struct completeness *completeness, const struct process_list *list);
 /* The answer was cut off after `count` results. */

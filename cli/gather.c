@@ -204,8 +204,20 @@ static int list_alive(struct process *p, const struct moment *m, struct process_
 	return r < 0 ? r : query_load_execs(p->db, list);
 }
 
+static bool is_born_below(const struct process *p, int64_t id)
+{
+	struct process *above;
+
+	for (int i = 0; p->parent_id && p->parent_id != id && i < ANCESTORS_MAX; i++) {
+		if (query_process(p->db, p->parent_id, &above) != 0)
+			return false;
+		p = above;
+	}
+	return p->parent_id == id;
+}
+
 int gather_below(struct process *p, const struct moment *m, unsigned int depth,
-		 struct process_list *list)
+		 struct process_list *list, struct completeness *completeness)
 {
 	struct process_list alive = {0};
 	struct forest forest = {0};
@@ -220,6 +232,11 @@ int gather_below(struct process *p, const struct moment *m, unsigned int depth,
 			if (!depth || n->depth - top->depth <= depth)
 				r = process_list_add(list, n->process);
 		}
+	}
+	for (const struct node *n = forest.first_root; r == 0 && n; n = n->next) {
+		if (n->process != p && moment_is_orphan(m, n->process) &&
+		    is_born_below(n->process, p->id))
+			completeness_count_orphan(completeness, n->process);
 	}
 	forest_deinit(&forest);
 	process_list_deinit(&alive);

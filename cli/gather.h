@@ -28,9 +28,12 @@ int gather_reapers(struct process *p, const struct moment *moment, unsigned int 
 /* The same for what is of this database from `first` on, each once, not selected. */
 int gather_reaper_context(struct query *query, const struct moment *moment,
 			  struct process_list *list, size_t first);
-/* Appends those of moment->alive that stood below p then by the same, down to `depth` (0: all). */
+/*
+ * Appends those of moment->alive that stood below p then by the same, down to `depth` (0: all).
+ * Counts who was born below p and stands under nobody: whoever had it may have stood below p.
+ */
 int gather_below(struct process *p, const struct moment *moment, unsigned int depth,
-		 struct process_list *list);
+		 struct process_list *list, struct completeness *completeness);
 /* What may be missing in the line of ancestors of p. */
 int gather_line(struct process *p, struct completeness *completeness);
 /* 0 goes on, 1 ends it; p and its images last until it returns. */

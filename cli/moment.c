@@ -6,9 +6,6 @@
 
 #include "schema/cleanup.h"
 
-/* A chain of parents in damaged data may be a ring. */
-#define ANCESTORS_MAX 100000
-
 /* By the clock that the next boot came to in the end: at first it may be years behind. */
 static bool is_over(const struct boot *boot, int64_t unix_ns)
 {
@@ -238,7 +235,13 @@ int64_t moment_reaper(const struct process *p, void *userdata)
 		break;
 	}
 	above = look_up(p, c.after_id);
-	return above && process_alive_at(above, at) ? above->id : p->parent_id;
+	return above && process_alive_at(above, at) ? above->id : 0;
+}
+
+bool moment_is_orphan(const struct moment *m, const struct process *p)
+{
+	return m->unix_ns != UNKNOWN && p->parent_id && moment_alive(m, p) &&
+	       !moment_reaper(p, (void *)m);
 }
 
 /* 1: it had an image then that retention has removed, 0: what is there is all. */

@@ -9,12 +9,15 @@
  * parent at each exec and at the end. Until another is known to have it, it is the parent that it
  * was last known to have, and when that one has ended, the nearest above it that was alive: of who
  * has ended, the parent at its end is looked for next. Nobody leaves a PID namespace that way, so
- * where that would, it is the init of the namespace.
+ * where that would, it is the init of the namespace; where that is not known, nobody.
  */
 #ifndef LINEAGED_CLI_MOMENT_H
 #define LINEAGED_CLI_MOMENT_H
 
 #include "cli/query.h"
+
+/* A chain of parents in damaged data may be a ring. */
+#define ANCESTORS_MAX 100000
 
 /* Who began a PID namespace, at a moment of its boot. */
 struct moment_init {
@@ -42,8 +45,13 @@ int moment_find_inits(struct moment *moment);
 bool moment_of_life(const struct moment *moment, const struct process *p, bool to_the_end,
 		    int64_t *ret_boot_ns);
 bool moment_alive(const struct moment *moment, const struct process *p);
-/* For forest_build(): the parent that ps would have shown; userdata is the struct moment. */
+/*
+ * For forest_build(): the parent that ps would have shown; userdata is the struct moment. 0: none,
+ * or it is not recorded who that was.
+ */
 int64_t moment_reaper(const struct process *p, void *userdata);
+/* It had a parent then, and it is not recorded who that was. */
+bool moment_is_orphan(const struct moment *moment, const struct process *p);
 /*
  * The image that p had at a moment of its boot, with name and credentials: of an exec, or what it
  * was born with. provenance PROVENANCE_NONE: it had not called exec yet. Loads earlier images.

@@ -276,10 +276,9 @@ void words_missing(struct buffer *out, const struct missing *m, const struct sty
 		add_range(out, m, style);
 		break;
 	case MISSING_UNKNOWN:
-		buffer_printf(out,
-			      "%" PRId64
-			      " of whom no more was learned before they went, the first ",
-			      m->count);
+		buffer_printf(out, "%" PRId64 " of whom %s, the first ", m->count,
+			      m->orphans ? "it is not recorded who their parent was then"
+					 : "no more was learned before they went");
 		buffer_puts(out, m->name);
 		break;
 	case MISSING_LIMIT:

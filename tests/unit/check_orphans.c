@@ -43,6 +43,50 @@ static void make_init(int64_t process_id)
 		    process_id);
 }
 
+/* 50 was put into a PID namespace of which nobody else is recorded, and left 60 at 300 s. */
+static void without_init(void)
+{
+	int64_t init, outside, mid;
+
+	init = add(&fixture, 1, 0, 0, "/sbin/init", 0, OUTSIDE);
+	outside = add(&fixture, 40, 50, init, "/bin/outside", 0, OUTSIDE);
+	add(&fixture, 41, 60, init, "/bin/beside", 0, OUTSIDE);
+	mid = add(&fixture, 50, 200, outside, "/bin/mid", 300, INSIDE);
+	add(&fixture, 60, 250, mid, "/bin/orphan", 0, INSIDE);
+	fixture_sql(&fixture, "UPDATE process_row SET ns_pid = pid WHERE pid > 41");
+	fixture_finish(&fixture);
+}
+
+#define NOBODY "1 of whom it is not recorded who their parent was then, the first orphan(60)"
+
+static const struct ask_case unknown_cases[] = {
+	{"tree --db %s 60 -s --at '2026-11-20 00:05'", 0, "orphan(60)", "outside"},
+	{"tree --db %s 60 -s --at '2026-11-20 00:05' --strict", 4, NOBODY, "init(1)"},
+	{"tree --db %s 60 --at '2026-11-20 00:05' --strict", 4, NOBODY, "/bin/outside"},
+	{"tree --db %s 60 --at '2026-11-20 00:05' --ancestors -q -o csv --fields pid,depth", 0,
+	 "60,0\r\n", "40"},
+	{"tree --db %s --at '2026-11-20 00:05' --exe orphan --strict", 4, NOBODY, "/bin/outside"},
+	{"tree --db %s --at '2026-11-20 00:05' --strict", 4, NOBODY, "/bin/mid"},
+	{"tree --db %s 60 --at '2026-11-20 00:05' -o json", 0, "\"kind\":\"unknown\"",
+	 "\"complete\":true"},
+	/* It may be below whom it was born below, and is below nobody else. */
+	{"tree --db %s 1 --at '2026-11-20 00:05' --strict", 4, NOBODY, "/bin/orphan"},
+	{"tree --db %s 40 --at '2026-11-20 00:05' --strict", 4, NOBODY, "/bin/orphan"},
+	{"tree --db %s 41 --at '2026-11-20 00:05' --strict", 0, "complete", "incomplete"},
+	{"tree --db %s 40 --at '2026-11-20 00:05' -s --strict", 0, "complete", "incomplete"},
+	{"tree --db %s 60 -s --at '2026-11-20 00:04:50' --strict", 0,
+	 "init(1) → outside(40) → mid(50) → orphan(60)", "incomplete"},
+	{"tree --db %s 60 -s --at '2026-11-20 00:05' --parent birth --strict", 0,
+	 "init(1) → outside(40) → mid(50) → orphan(60)", "incomplete"},
+};
+
+START_TEST(unknown_parent)
+{
+	without_init();
+	ask(&fixture, &unknown_cases[_i]);
+}
+END_TEST
+
 /* Each of two hosts has a process whose parent had ended, with the same ids but not the same pids.
  */
 START_TEST(several_databases)
@@ -108,6 +152,8 @@ int main(void)
 
 	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, unknown_parent, 0,
+			    sizeof(unknown_cases) / sizeof(unknown_cases[0]));
 	tcase_add_test(tcase, several_databases);
 	tcase_add_test(tcase, many_orphans);
 	suite_add_tcase(suite, tcase);
