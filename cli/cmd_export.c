@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/arena.h"
 #include "cli/entity.h"
 #include "cli/extract.h"
 #include "cli/gather.h"
 #include "cli/query_export.h"
+#include "cli/references.h"
 #include "cli/render.h"
 #include "schema/cleanup.h"
 
@@ -26,46 +26,6 @@ struct evidence {
 	struct buffer question;
 	size_t asked; /* processes that the question named; the rest is context */
 };
-
-static int add_reference(struct query *q, struct idmap *seen, struct process_list *list, int64_t id)
-{
-	struct process *p;
-	int r = id && !idmap_get(seen, id) ? query_process(q, id, &p) : 1;
-
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = idmap_put(seen, id, p);
-	return r < 0 ? r : process_list_add(list, p);
-}
-
-/* Ancestors are there; creators, reapers and their ancestors are added until nothing is missing. */
-static int close_references(struct query *q, struct process_list *list)
-{
-	struct idmap seen = {0};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < list->count; i++) {
-		if (list->item[i]->db == q)
-			r = idmap_put(&seen, list->item[i]->id, list->item[i]);
-	}
-	for (size_t i = 0; r == 0 && i < list->count; i++) {
-		struct process *p = list->item[i];
-
-		if (p->db != q)
-			continue;
-		r = query_execs_of(q, p);
-		if (r == 0)
-			r = add_reference(q, &seen, list, p->parent_id);
-		if (r == 0)
-			r = add_reference(q, &seen, list, p->creator_id);
-		if (r == 0)
-			r = add_reference(q, &seen, list, p->end_parent_id);
-		for (size_t k = 0; r == 0 && k < p->exec_count; k++)
-			r = add_reference(q, &seen, list, p->execs[k].parent_id);
-	}
-	idmap_deinit(&seen);
-	return r;
-}
 
 static void put_runs(struct json *json, struct query *q)
 {
@@ -280,7 +240,7 @@ static int collect(struct evidence *e)
 	for (size_t i = 0; i < e->extract.list.count; i++)
 		e->asked += e->extract.list.item[i]->selected;
 	for (unsigned int i = 0; r == 0 && i < s->db_count; i++)
-		r = close_references(s->db[i], &e->extract.list);
+		r = references_close(s->db[i], &e->extract.list);
 	process_list_sort(&e->extract.list);
 	extract_question(s, e->export.redact, &e->question);
 	e->export.list = &e->extract.list;

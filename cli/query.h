@@ -72,6 +72,8 @@ void process_list_by_time(struct process_list *list);
 int query_process(struct query *query, int64_t process_id, struct process **ret_process);
 /* 1: it has pid 1 in its PID namespace, 0: it has not. Whatever the detail. */
 int query_is_ns_init(struct query *query, const struct process *p);
+/* Appends those with pid 1 in their PID namespace that were alive at a time of the range. */
+int query_ns_inits(struct query *query, const struct boot_range *range, struct process_list *list);
 /* All that ever had this pid, oldest first. */
 int query_by_pid(struct query *query, int64_t pid, struct process_list *list);
 /* Those that had no end when last seen, of one boot. */

@@ -53,6 +53,10 @@
 		  "pod_namespace FROM cgroup WHERE cgroup=?1")                                     \
 	X(BY_ID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE process_id=?1")                 \
 	X(NS_PID, "SELECT ns_pid FROM process_row WHERE process_id=?1")                            \
+	X(NS_INITS, "SELECT p.process_id FROM zone z CROSS JOIN process_row p "                    \
+		    "ON p.process_id>=z.zone<<12 AND p.process_id<(z.zone+1)<<12 "                 \
+		    "WHERE z.boot=?1 AND z.max_start_ns>=?2 AND z.min_start_ns<?3 AND +p.boot=?1 " \
+		    "AND p.start_boot_ns>=?2 AND p.start_boot_ns<?3 AND +p.ns_pid=1")              \
 	X(BY_PID, "SELECT " PROCESS_COLUMNS "FROM process_row WHERE pid=?1")                       \
 	X(CHILDREN, "SELECT parent_id,process_id FROM process_row INDEXED BY process_children "    \
 		    "WHERE parent_id>=?1 AND parent_id<=?2")                                       \

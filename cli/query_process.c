@@ -305,6 +305,44 @@ int query_is_ns_init(struct query *q, const struct process *p)
 	return r < 0 ? r : (ns_pid ? ns_pid : p->pid) == 1;
 }
 
+/* Those that started in the range. The first of a boot has its pid, and is no row of these. */
+static int add_ns_inits(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	sqlite3_stmt *stmt;
+	struct process *p;
+	int r = query_prepare(q, QUERY_NS_INITS, &stmt), rc;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(stmt, 1, range->boot->number);
+	sqlite3_bind_int64(stmt, 2, range->from_ns);
+	sqlite3_bind_int64(stmt, 3, range->to_ns);
+	while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		r = query_process(q, sqlite3_column_int64(stmt, 0), &p);
+		if (r == 0)
+			r = process_list_add(list, p);
+	}
+	sqlite3_reset(stmt);
+	return r < 0 ? r : query_step_error(q, rc);
+}
+
+int query_ns_inits(struct query *q, const struct boot_range *range, struct process_list *list)
+{
+	const struct boot_range first = {range->boot, range->from_ns, range->from_ns};
+	size_t kept = list->count;
+	int r = query_running(q, &first, list);
+
+	for (size_t i = kept; r >= 0 && i < list->count; i++) {
+		r = query_is_ns_init(q, list->item[i]);
+		if (r == 1)
+			list->item[kept++] = list->item[i];
+	}
+	if (r < 0)
+		return r;
+	list->count = kept;
+	return add_ns_inits(q, range, list);
+}
+
 int query_by_pid(struct query *q, int64_t pid, struct process_list *list)
 {
 	sqlite3_stmt *stmt;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees at a time in which somebody had lost its parent: in PID namespaces, several files. */
+/* Trees at a time in which somebody had lost its parent: in PID namespaces, copies, several files.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ask.h"
 #include "fixture.h"
@@ -87,6 +90,77 @@ START_TEST(unknown_parent)
 }
 END_TEST
 
+/*
+ * One namespace after the other had the same number: of 31, which 33 was put into and left 34; of
+ * 35, where 37 left 38; and before and after them, of 21 and 39.
+ */
+static void with_inits(void)
+{
+	int64_t init, shim, shell, agent;
+
+	init = add(&fixture, 1, 0, 0, "/sbin/init", 0, OUTSIDE);
+	shim = add(&fixture, 30, 5, init, "/bin/shim", 0, OUTSIDE);
+	agent = add(&fixture, 32, 6, init, "/bin/agent", 0, OUTSIDE);
+	make_init(add(&fixture, 21, 10, shim, "/bin/tini", 20, INSIDE));
+	make_init(add(&fixture, 31, 100, shim, "/bin/tini", 400, INSIDE));
+	shell = add(&fixture, 33, 200, agent, "/bin/sh", 300, INSIDE);
+	add(&fixture, 34, 250, shell, "/bin/d", 400, INSIDE);
+	make_init(add(&fixture, 35, 500, shim, "/bin/dumb", 900, INSIDE));
+	shell = add(&fixture, 37, 600, agent, "/bin/sh", 700, INSIDE);
+	add(&fixture, 38, 650, shell, "/bin/d", 900, INSIDE);
+	make_init(add(&fixture, 39, 1000, shim, "/bin/tini", 0, INSIDE));
+	fixture_finish(&fixture);
+}
+
+static const struct export_case {
+	const char *selection, *pids; /* of all that is in the copy */
+	struct ask_case both;	      /* of the source and of the copy */
+} export_cases[] = {
+	{"34",
+	 "1\r\n30\r\n32\r\n31\r\n33\r\n34\r\n",
+	 {"tree --db %s 34 -s --at '2026-11-20 00:06'", 0, "init(1) → shim(30) → tini(31) → d(34)",
+	  NULL}},
+	{"38",
+	 "1\r\n30\r\n32\r\n35\r\n37\r\n38\r\n",
+	 {"tree --db %s 38 -s --at '2026-11-20 00:13:20'", 0,
+	  "init(1) → shim(30) → dumb(35) → d(38)", NULL}},
+	/* The second began while the first that was asked for ran. */
+	{"--exe d",
+	 "1\r\n30\r\n32\r\n31\r\n33\r\n34\r\n35\r\n37\r\n38\r\n",
+	 {"tree --db %s 38 -s --at '2026-11-20 00:13:20'", 0,
+	  "init(1) → shim(30) → dumb(35) → d(38)", NULL}},
+	{"32 --redact",
+	 "1\r\n30\r\n32\r\n31\r\n33\r\n34\r\n35\r\n37\r\n38\r\n",
+	 {"tree --db %s 34 -s --at '2026-11-20 00:06'", 0, "init(1) → shim(30) → tini(31) → d(34)",
+	  NULL}},
+	/* Of which namespace's processes nothing was asked has nobody in it. */
+	{"30 --redact",
+	 "1\r\n30\r\n21\r\n31\r\n35\r\n39\r\n",
+	 {"tree --db %s 31 -s --at '2026-11-20 00:06'", 0, "init(1) → shim(30) → tini(31)", NULL}},
+};
+
+START_TEST(copy_has_inits)
+{
+	const struct export_case *c = &export_cases[_i];
+	struct ask_case export = {.words = "sha256: "};
+	char arguments[256];
+	const char *pids;
+
+	with_inits();
+	other = fixture;
+	strcat(other.path, ".copy");
+	snprintf(arguments, sizeof(arguments), "export --db %%s -o %s %s", other.path,
+		 c->selection);
+	export.arguments = arguments;
+	ask(&fixture, &export);
+	ck_assert_int_eq(fixture_ask(&other, "search --db %s -q -o csv --fields pid", &pids), 0);
+	ck_assert_str_eq(pids, c->pids);
+	ask(&fixture, &c->both);
+	ask(&other, &c->both);
+	unlink(other.path);
+}
+END_TEST
+
 /* Each of two hosts has a process whose parent had ended, with the same ids but not the same pids.
  */
 START_TEST(several_databases)
@@ -154,6 +228,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, unknown_parent, 0,
 			    sizeof(unknown_cases) / sizeof(unknown_cases[0]));
+	tcase_add_loop_test(tcase, copy_has_inits, 0,
+			    sizeof(export_cases) / sizeof(export_cases[0]));
 	tcase_add_test(tcase, several_databases);
 	tcase_add_test(tcase, many_orphans);
 	suite_add_tcase(suite, tcase);
