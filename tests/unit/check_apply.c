@@ -326,6 +326,11 @@ START_TEST(test_a_failure_that_says_less)
 			 "101||||14|EFAULT|observed|0");
 	ck_assert_str_eq(synthetic_sql(&s, "SELECT args_bytes > 6 FROM argv WHERE args NOT NULL"),
 			 "1");
+	put_failure(child, 36, LINEAGE_FILENAME_TRUNCATED, 2030);
+	synthetic_drain(&s);
+	ck_assert_str_eq(synthetic_rows(&s, "SELECT errno, filename_truncated FROM exec_failure "
+					    "WHERE filename NOT NULL ORDER BY unix_ns"),
+			 "7|0\n36|1");
 	end();
 }
 END_TEST
