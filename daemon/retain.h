@@ -58,7 +58,7 @@
 #define RETAIN_ROWS_MAX	      4096
 /* A process that has just ended may still be named by a record that crosses on another CPU. */
 #define RETAIN_GRACE_NS 2000000000LL
-/* Earlier images and failed execs that a process which stays may keep, each. */
+/* Images before the one it runs, and failed execs, that a process which stays may keep, each. */
 #define RETAIN_EVENTS_KEEP 64
 /* KeepFree= never takes the database below this, or an eighth of the file system if that is less:
  * a full disk must not erase the record. */

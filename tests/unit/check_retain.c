@@ -311,6 +311,13 @@ START_TEST(events_that_went)
 		 first + 36 * second);
 	ck_assert_int_eq(world_number(&w, sql), 2);
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_exec"), 2);
+	snprintf(sql, sizeof(sql),
+		 "SELECT (SELECT count(*) FROM exec_row WHERE process_id = %" PRId64
+		 ") = 64 AND (SELECT count(*) FROM exec WHERE process_id = %" PRId64
+		 ") = 65 AND (SELECT count(*) FROM exec_failure WHERE process_id = %" PRId64
+		 ") = 64",
+		 p->process_id, p->process_id, p->process_id);
+	ck_assert_int_eq(world_number(&w, sql), 1);
 	/* It goes with the process. */
 	ck_assert_int_eq(store_begin(&w.store), 0);
 	world_end_process(&w, p);
