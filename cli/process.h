@@ -146,6 +146,16 @@ struct process {
 	bool told;	       /* as context: in an earlier part of the answer already */
 };
 
+/* Of numbers that a damaged file may hold. */
+static inline int64_t add_clamped(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return b < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
 /* The image was taken over from the parent at birth: the process never called exec. */
 static inline bool process_inherited(const struct process *p)
 {

@@ -13,8 +13,8 @@
 #include "cli/query_internal.h"
 #include "schema/cleanup.h"
 
-/* A CPU's numbers are looked at in stretches: one bit each. */
-#define STRETCH_SEQS (1LL << 27)
+/* Numbers of a CPU share so many bits at most: more than any recorder keeps of one, in 16 MiB. */
+#define BITS_MAX (1LL << 27)
 
 /* Each gives a row per problem, its one column the words. */
 static const struct {
@@ -194,41 +194,78 @@ static const struct {
 	int events; /* pairs of columns */
 } sources[] = {{events_sql, 3}, {execs_sql, 1}, {failures_sql, 1}};
 
-/* One CPU in one boot, and the stretch of its numbers that is being looked at. */
+/*
+ * One CPU in one boot. What is done follows from how many rows there are, not from the numbers: a
+ * damaged position may say anything.
+ */
 struct cpu_check {
 	int boot;
 	int64_t cpu, first, next, unseen, pruned;
-	int64_t from, to; /* the stretch */
-	unsigned char *bits;
+	unsigned char *bits; /* of a number modulo bits_count */
+	int64_t bits_count;
+	int64_t *again; /* numbers whose bit was set already */
+	size_t again_count, again_size;
 	int64_t rows, beyond, twice;
 };
 
-static void mark(struct verify *v, struct cpu_check *c, int64_t seq)
-{
-	int64_t bit = seq - c->from;
+typedef int (*number_fn)(struct verify *v, struct cpu_check *c, int64_t seq);
 
-	if (seq < c->first || seq >= c->next) {
-		/* Told once, in the first stretch. */
-		if (c->from == c->first)
-			problem(v, "sequence", &c->beyond,
-				"boot %d cpu %" PRId64 ": number %" PRId64 " lies outside [%" PRId64
-				", %" PRId64 ")",
-				c->boot, c->cpu, seq, c->first, c->next);
-		return;
-	}
-	if (seq < c->from || seq >= c->to)
-		return;
-	if (c->bits[bit / 8] & 1 << bit % 8) {
-		problem(v, "sequence", &c->twice,
-			"boot %d cpu %" PRId64 ": number %" PRId64 " is there twice", c->boot,
-			c->cpu, seq);
-		return;
-	}
-	c->bits[bit / 8] |= (unsigned char)(1 << bit % 8);
-	c->rows++;
+static bool test_and_set(unsigned char *bits, int64_t bit)
+{
+	unsigned char mask = (unsigned char)(1 << bit % 8);
+	bool was = bits[bit / 8] & mask;
+
+	bits[bit / 8] |= mask;
+	return was;
 }
 
-static int mark_all(struct verify *v, struct cpu_check *c)
+static int mark(struct verify *v, struct cpu_check *c, int64_t seq)
+{
+	if (seq < c->first || seq >= c->next) {
+		problem(v, "sequence", &c->beyond,
+			"boot %d cpu %" PRId64 ": number %" PRId64 " lies outside [%" PRId64
+			", %" PRId64 ")",
+			c->boot, c->cpu, seq, c->first, c->next);
+		return 0;
+	}
+	c->rows++;
+	if (!test_and_set(c->bits, (seq - c->first) % c->bits_count))
+		return 0;
+	if (c->again_count == c->again_size) {
+		size_t size = c->again_size ? c->again_size * 2 : 1024;
+		int64_t *more = reallocarray(c->again, size, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->again = more;
+		c->again_size = size;
+	}
+	c->again[c->again_count++] = seq;
+	return 0;
+}
+
+static int compare_numbers(const void *first, const void *second)
+{
+	const int64_t *a = first, *b = second;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Whether it is the number that has its bit, or another one. */
+static int mark_again(struct verify *v, struct cpu_check *c, int64_t seq)
+{
+	const int64_t *found =
+		bsearch(&seq, c->again, c->again_count, sizeof(seq), compare_numbers);
+
+	if (!found || !test_and_set(c->bits, found - c->again))
+		return 0;
+	c->rows--;
+	problem(v, "sequence", &c->twice,
+		"boot %d cpu %" PRId64 ": number %" PRId64 " is there twice", c->boot, c->cpu, seq);
+	return 0;
+}
+
+static int each_number(struct verify *v, struct cpu_check *c, number_fn fn)
 {
 	int r = 0;
 
@@ -240,11 +277,11 @@ static int mark_all(struct verify *v, struct cpu_check *c)
 		if (r == 0)
 			sqlite3_bind_int(stmt, 1, c->boot);
 		while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-			for (int e = 0; e < sources[i].events; e++) {
+			for (int e = 0; r == 0 && e < sources[i].events; e++) {
 				int64_t seq = column_int(stmt, 2 * e + 1);
 
 				if (seq != UNKNOWN && column_int(stmt, 2 * e) == c->cpu)
-					mark(v, c, seq);
+					r = fn(v, c, seq);
 			}
 		}
 		if (r == 0)
@@ -261,10 +298,12 @@ static int mark_all(struct verify *v, struct cpu_check *c)
 static int sum_gaps(struct verify *v, const struct cpu_check *c, int64_t *lost, int64_t *recovered,
 		    bool *unknown)
 {
-	static const char sql[] = "SELECT coalesce(sum(CASE WHEN cpu IS ?2 THEN lost END), 0), "
-				  "coalesce(sum(CASE WHEN cpu IS ?2 THEN recovered END), 0), "
-				  "coalesce(sum(lost IS NULL AND first_seq IS NOT NULL), 0) "
-				  "FROM gap_row WHERE boot = ?1 AND (cpu IS ?2 OR cpu IS NULL)";
+	/* sum() fails where it does not fit. */
+	static const char sql[] =
+		"SELECT CAST(total(CASE WHEN cpu IS ?2 THEN lost END) AS INTEGER), "
+		"CAST(total(CASE WHEN cpu IS ?2 THEN recovered END) AS INTEGER), "
+		"coalesce(sum(lost IS NULL AND first_seq IS NOT NULL), 0) "
+		"FROM gap_row WHERE boot = ?1 AND (cpu IS ?2 OR cpu IS NULL)";
 	sqlite3_stmt *stmt = NULL;
 	int r = prepare(v, sql, &stmt);
 
@@ -290,7 +329,7 @@ static int balance(struct verify *v, struct cpu_check *c)
 
 	if (r < 0)
 		return r;
-	told = c->rows + lost + c->unseen + c->pruned;
+	told = add_clamped(add_clamped(c->rows, lost), add_clamped(c->unseen, c->pruned));
 	if (told > all || (told < all && !unknown))
 		problem(v, "sequence", &count,
 			"boot %d cpu %" PRId64 ": %" PRId64 " numbers were taken, but %" PRId64
@@ -298,34 +337,48 @@ static int balance(struct verify *v, struct cpu_check *c)
 			" without rows, %" PRId64 " pruned",
 			c->boot, c->cpu, all, told, c->rows, lost, c->unseen, c->pruned);
 	v->report->events += c->rows;
-	v->report->lost += lost;
-	v->report->recovered += recovered;
-	v->report->unseen += c->unseen;
-	v->report->pruned += c->pruned;
+	v->report->lost = add_clamped(v->report->lost, lost);
+	v->report->recovered = add_clamped(v->report->recovered, recovered);
+	v->report->unseen = add_clamped(v->report->unseen, c->unseen);
+	v->report->pruned = add_clamped(v->report->pruned, c->pruned);
 	return 0;
+}
+
+/* In two rounds: what shares a bit, and what of that is the same number. */
+static int find_doubles(struct verify *v, struct cpu_check *c)
+{
+	size_t kept = 0;
+	int r = each_number(v, c, mark);
+
+	if (r < 0 || !c->again_count)
+		return r;
+	qsort(c->again, c->again_count, sizeof(*c->again), compare_numbers);
+	for (size_t i = 0; i < c->again_count; i++) {
+		if (i == 0 || c->again[i] != c->again[i - 1])
+			c->again[kept++] = c->again[i];
+	}
+	c->again_count = kept;
+	free(c->bits);
+	c->bits = calloc(kept / 8 + 1, 1);
+	return c->bits ? each_number(v, c, mark_again) : -ENOMEM;
 }
 
 static int check_cpu(struct verify *v, struct cpu_check *c)
 {
-	int64_t all = c->next - c->first, count = 0;
-	CLEANUP_FREE unsigned char *bits = NULL;
-	int r = 0;
+	int64_t all = 0, count = 0;
+	int r;
 
-	if (all < 0 || c->unseen < 0 || c->pruned < 0) {
+	if (c->first < 0 || __builtin_sub_overflow(c->next, c->first, &all) || all < 0 ||
+	    c->unseen < 0 || c->pruned < 0) {
 		problem(v, "sequence", &count, "boot %d cpu %" PRId64 ": negative counts", c->boot,
 			c->cpu);
 		return 0;
 	}
-	c->bits = bits = malloc((size_t)((all < STRETCH_SEQS ? all : STRETCH_SEQS) / 8 + 1));
-	if (!bits)
-		return -ENOMEM;
-	c->from = c->first;
-	do {
-		c->to = c->next - c->from > STRETCH_SEQS ? c->from + STRETCH_SEQS : c->next;
-		memset(bits, 0, (size_t)((c->to - c->from) / 8 + 1));
-		r = mark_all(v, c);
-		c->from = c->to;
-	} while (r == 0 && c->from < c->next);
+	c->bits_count = all < BITS_MAX ? all + 1 : BITS_MAX;
+	c->bits = calloc((size_t)(c->bits_count / 8 + 1), 1);
+	r = c->bits ? find_doubles(v, c) : -ENOMEM;
+	free(c->bits);
+	free(c->again);
 	end_check(v, "sequence", c->beyond > c->twice ? c->beyond : c->twice);
 	return r < 0 ? r : balance(v, c);
 }

@@ -84,6 +84,20 @@ static const struct {
 	{"UPDATE process_row SET end_after_seq = 2 WHERE process_id = 3", "lies outside"},
 	{"UPDATE cpu_position SET next_seq = 107", "7 numbers were taken, but 6"},
 	{"UPDATE cpu_position SET pruned = 1", "6 numbers were taken, but 7"},
+	/* Positions and numbers that no recorder writes take no longer. */
+	{"UPDATE cpu_position SET next_seq = 1795132800000000000", "numbers were taken, but 6 are"},
+	{"UPDATE cpu_position SET next_seq = 9223372036854775807, unseen = 9223372036854775807, "
+	 "pruned = 9223372036854775807",
+	 "9223372036854775807 pruned"},
+	{"UPDATE cpu_position SET first_seq = -9223372036854775807", "negative counts"},
+	{"INSERT INTO gap_row VALUES (1, 1, 'x', 0, 5, 6, 1, 2, 9223372036854775807, "
+	 "9223372036854775807, NULL), (2, 1, 'x', 0, 5, 6, 1, 2, 9223372036854775807, "
+	 "9223372036854775807, NULL)",
+	 "9223372036854775807 lost"},
+	{"UPDATE cpu_position SET next_seq = 1795132800000000000, pruned = 1795132800000000000 - "
+	 "107; UPDATE process_row SET end_after_seq = 1 + (1 << 27) WHERE process_id = 1; UPDATE "
+	 "process_row SET end_after_seq = (1 << 27) - 1 WHERE process_id = 2",
+	 "number 134217829 is there twice"},
 	{"DELETE FROM cpu_position", "rows, but no position"},
 	{"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, 103, 103, 1, 0, NULL)",
 	 "6 numbers were taken, but 7"},
@@ -133,6 +147,10 @@ static const char *const ledgered[] = {
 	"UPDATE process_row SET end_after_seq = NULL WHERE process_id = 3;"
 	"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, 105, 105, 1, 0, NULL)",
 	"UPDATE cpu_position SET next_seq = 109, unseen = 2, pruned = 1",
+	/* Far apart, and on the same bit. */
+	"UPDATE cpu_position SET next_seq = 1795132800000000000, pruned = 1795132800000000000 - "
+	"106; UPDATE process_row SET end_after_seq = (1 << 27) + 4 WHERE process_id = 1; UPDATE "
+	"process_row SET end_after_seq = (1 << 28) + 2 WHERE process_id = 2",
 	"INSERT INTO gap_row VALUES (1, 1, 'recorder_down', NULL, 0, 6, NULL, NULL, NULL, 0, NULL)",
 	"INSERT INTO gap_row VALUES (1, 1, 'ring_full', 0, 5, 6, NULL, NULL, 0, 3, NULL)",
 };
