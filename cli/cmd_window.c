@@ -236,18 +236,56 @@ static int write_parts(struct window *w)
 	return r;
 }
 
+static bool in_any(const struct boot_range *ranges, size_t count, int64_t boot_ns)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (boot_ns >= ranges[i].from_ns && boot_ns < ranges[i].to_ns)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where the clock was set back, one may have run through several ranges of a boot, or through one
+ * and begun or ended in another, where it is shown.
+ */
+static int count_each(struct window *w, struct query *q, const struct boot_range *ranges,
+		      size_t count)
+{
+	struct process_list list = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = query_running(q, &ranges[i], &list);
+	process_list_unique(&list);
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		const struct process *p = list.item[i];
+
+		if (!in_any(ranges, count, p->start_boot_ns) &&
+		    !(process_ended(p) && in_any(ranges, count, p->end_boot_ns)))
+			w->running++;
+	}
+	process_list_deinit(&list);
+	return r;
+}
+
 static int count_running(struct window *w, struct query *q)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
 	const struct flags *f = &w->session->flags;
-	size_t count;
+	size_t count, same;
 	int r = query_ranges(q, f->since_unix_ns, f->until_unix_ns, &ranges, &count);
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
+	for (size_t i = 0; r == 0 && i < count; i += same) {
 		int64_t running = 0;
 
-		if (session_wants_boot(w->session, ranges[i].boot))
-			r = query_count_running(q, &ranges[i], &running);
+		same = 1;
+		while (i + same < count && ranges[i + same].boot == ranges[i].boot)
+			same++;
+		if (!session_wants_boot(w->session, ranges[i].boot))
+			continue;
+		r = same > 1 ? count_each(w, q, &ranges[i], same)
+			     : query_count_running(q, &ranges[i], &running);
 		w->running += running;
 	}
 	return r;
