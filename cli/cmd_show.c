@@ -186,7 +186,8 @@ static void show_execs(struct show *s, const struct process *p)
 		const struct exec *e = &p->execs[i];
 
 		buffer_printf(&s->out, "image %" PRId64 " of %" PRId64 "\n",
-			      pruned + (int64_t)i + 1, pruned + (int64_t)p->exec_count);
+			      add_clamped(pruned, (int64_t)i + 1),
+			      add_clamped(pruned, (int64_t)p->exec_count));
 		line_time(s, "time", e->unix_ns, e->provenance);
 		show_image(s, e->image);
 		line_path(s, "cwd", e->cwd);

@@ -131,19 +131,43 @@ static int add_gaps(struct completeness *c, struct query *q, const struct boot_r
 	return r;
 }
 
-static int add_pruned(struct completeness *c, struct query *q, const struct boot_range *range)
+/* The first and the last that the clock showed; set back meanwhile, not those of the ends. */
+static void shown_between(const struct boot *boot, int64_t from_boot_ns, int64_t to_boot_ns,
+			  int64_t *ret_from, int64_t *ret_to)
+{
+	int64_t from = boot_to_unix(boot, from_boot_ns), to = boot_to_unix(boot, to_boot_ns);
+
+	for (size_t i = 1; i < boot->clock_count; i++) {
+		int64_t at = boot->clock[i].from_boot_ns, set, was;
+
+		if (at <= from_boot_ns || at > to_boot_ns)
+			continue;
+		set = boot_to_unix(boot, at);
+		was = boot_to_unix(boot, at - 1);
+		if (set != UNKNOWN && set < from)
+			from = set;
+		if (was != UNKNOWN && was > to)
+			to = was;
+	}
+	*ret_from = from;
+	*ret_to = to;
+}
+
+/* Of one boot, whose clock may show a time more than once. */
+static int add_pruned(struct completeness *c, struct query *q, const struct boot_range *ranges,
+		      size_t count)
 {
 	struct pruned pruned = {0};
 	struct missing *m;
-	int r = query_pruned(q, range, &pruned);
+	int r = query_pruned(q, ranges, count, &pruned);
 
 	if (r < 0 || !pruned.count)
 		return r;
 	m = add(c, MISSING_PRUNED);
 	if (!m)
 		return -ENOMEM;
-	m->from_unix_ns = boot_to_unix(range->boot, pruned.from_boot_ns);
-	m->to_unix_ns = boot_to_unix(range->boot, pruned.to_boot_ns);
+	shown_between(ranges->boot, pruned.from_boot_ns, pruned.to_boot_ns, &m->from_unix_ns,
+		      &m->to_unix_ns);
 	m->count = pruned.count;
 	m->db = q;
 	snprintf(m->touches, sizeof(m->touches), "whole processes");
@@ -153,25 +177,30 @@ static int add_pruned(struct completeness *c, struct query *q, const struct boot
 /* Boots that are not in the database any more were recorded all the same. */
 static int add_forgotten(struct completeness *c, struct query *q, const struct scope *scope)
 {
-	struct forgotten forgotten;
-	struct missing *m;
-	int r = query_forgotten(q, &forgotten);
+	struct forgotten *boots;
+	size_t count;
+	int r = query_forgotten(q, &boots, &count);
 
 	/* Who names boots does not ask for them. */
-	if (r < 0 || !forgotten.processes || scope->wants ||
-	    (scope->since_unix_ns != UNKNOWN && forgotten.to_unix_ns < scope->since_unix_ns) ||
-	    (scope->until_unix_ns != UNKNOWN && forgotten.from_unix_ns >= scope->until_unix_ns))
-		return r;
-	m = add(c, MISSING_PRUNED);
-	if (!m)
-		return -ENOMEM;
-	m->from_unix_ns = forgotten.from_unix_ns;
-	m->to_unix_ns = forgotten.to_unix_ns;
-	m->count = forgotten.processes;
-	m->db = q;
-	m->boots = true;
-	snprintf(m->touches, sizeof(m->touches), "whole boots");
-	return 0;
+	for (size_t i = 0; r == 0 && !scope->wants && i < count; i++) {
+		struct missing *m;
+
+		if ((scope->since_unix_ns != UNKNOWN &&
+		     boots[i].to_unix_ns < scope->since_unix_ns) ||
+		    (scope->until_unix_ns != UNKNOWN &&
+		     boots[i].from_unix_ns >= scope->until_unix_ns))
+			continue;
+		m = add(c, MISSING_PRUNED);
+		if (!m)
+			return -ENOMEM;
+		m->from_unix_ns = boots[i].from_unix_ns;
+		m->to_unix_ns = boots[i].to_unix_ns;
+		m->count = boots[i].processes;
+		m->db = q;
+		m->boots = true;
+		snprintf(m->touches, sizeof(m->touches), "whole boots");
+	}
+	return r;
 }
 
 /* Names the first that is counted. */
@@ -186,7 +215,7 @@ static void count(struct missing *m, const struct process *p, int64_t number)
 			 p->pid);
 		buffer_deinit(&name);
 	}
-	m->count += number;
+	m->count = add_clamped(m->count, number);
 }
 
 static const struct {
@@ -199,7 +228,7 @@ static const struct {
 
 /* A process that stays is found by what is left of it only. */
 static int add_pruned_events(struct completeness *c, struct query *q,
-			     const struct boot_range *range)
+			     const struct boot_range *ranges, size_t range_count, bool begun)
 {
 	int r = 0;
 
@@ -208,7 +237,8 @@ static int add_pruned_events(struct completeness *c, struct query *q,
 		struct pruned pruned = {0};
 		struct missing *m;
 
-		r = query_pruned_events(q, range, (enum pruned_kind)kind, &pruned, &first);
+		r = query_pruned_events(q, ranges, range_count, (enum pruned_kind)kind, begun,
+					&pruned, &first);
 		if (r < 0 || !pruned.count)
 			continue;
 		m = add(c, pruned_kinds[kind].kind);
@@ -217,8 +247,8 @@ static int add_pruned_events(struct completeness *c, struct query *q,
 		if (first)
 			count(m, first, pruned.count);
 		m->count = pruned.count;
-		m->from_unix_ns = boot_to_unix(range->boot, pruned.from_boot_ns);
-		m->to_unix_ns = boot_to_unix(range->boot, pruned.to_boot_ns);
+		shown_between(ranges->boot, pruned.from_boot_ns, pruned.to_boot_ns,
+			      &m->from_unix_ns, &m->to_unix_ns);
 		m->db = q;
 		snprintf(m->touches, sizeof(m->touches), "%s", pruned_kinds[kind].touches);
 	}
@@ -258,9 +288,10 @@ static int add_downtimes(struct completeness *c, struct query *q, const struct s
 			 const struct process_list *shown)
 {
 	CLEANUP_FREE struct boot_range *gaps = calloc(c->count + 1, sizeof(*gaps));
-	struct downtime_told told = {.gaps = gaps};
+	CLEANUP_FREE struct span *removed = calloc(c->count + 1, sizeof(*removed));
+	struct downtime_told told = {.gaps = gaps, .removed = removed};
 	struct downtime downtime = {0};
-	int r = gaps ? 0 : -ENOMEM;
+	int r = gaps && removed ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < c->count; i++) {
 		const struct missing *m = &c->item[i];
@@ -268,7 +299,8 @@ static int add_downtimes(struct completeness *c, struct query *q, const struct s
 		if (m->db == q && m->kind == MISSING_GAP && m->range.boot)
 			gaps[told.gaps_count++] = m->range;
 		if (m->db == q && m->boots)
-			told.removed = (struct span){m->from_unix_ns, m->to_unix_ns};
+			removed[told.removed_count++] =
+				(struct span){m->from_unix_ns, m->to_unix_ns};
 	}
 	if (r == 0)
 		r = downtime_find(q, scope, &told, &downtime);
@@ -285,21 +317,35 @@ static bool wants(const struct scope *scope, const struct boot *boot)
 	return !scope->wants || scope->wants(boot, scope->userdata);
 }
 
+/* The ranges are of one boot. */
+static int add_losses(struct completeness *c, struct query *q, const struct scope *scope,
+		      const struct boot_range *ranges, size_t range_count, bool with_pruned,
+		      const struct process_list *shown)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < range_count; i++)
+		r = add_gaps(c, q, &ranges[i], shown);
+	if (r == 0 && with_pruned)
+		r = add_pruned(c, q, ranges, range_count);
+	if (r == 0 && with_pruned)
+		r = add_pruned_events(c, q, ranges, range_count, scope->begun);
+	return r;
+}
+
 static int add_scope(struct completeness *c, struct query *q, const struct scope *scope,
 		     bool with_pruned, const struct process_list *shown)
 {
 	CLEANUP_FREE struct boot_range *ranges = NULL;
-	size_t count;
+	size_t count, same;
 	int r = query_ranges(q, scope->since_unix_ns, scope->until_unix_ns, &ranges, &count);
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if (!wants(scope, ranges[i].boot))
-			continue;
-		r = add_gaps(c, q, &ranges[i], shown);
-		if (r == 0 && with_pruned)
-			r = add_pruned(c, q, &ranges[i]);
-		if (r == 0 && with_pruned)
-			r = add_pruned_events(c, q, &ranges[i]);
+	for (size_t i = 0; r == 0 && i < count; i += same) {
+		same = 1;
+		while (i + same < count && ranges[i + same].boot == ranges[i].boot)
+			same++;
+		if (wants(scope, ranges[i].boot))
+			r = add_losses(c, q, scope, &ranges[i], same, with_pruned, shown);
 	}
 	if (r == 0 && with_pruned)
 		r = add_forgotten(c, q, scope);
@@ -310,7 +356,11 @@ int completeness_add_range(struct completeness *c, struct query *q, int64_t sinc
 			   int64_t until_unix_ns, int64_t now_unix_ns,
 			   const struct process_list *shown)
 {
-	struct scope scope = {since_unix_ns, until_unix_ns, now_unix_ns, NULL, NULL};
+	struct scope scope = {
+		.since_unix_ns = since_unix_ns,
+		.until_unix_ns = until_unix_ns,
+		.now_unix_ns = now_unix_ns,
+	};
 
 	/* Nobody's life is yet to come; it may seem so where the clock was set back since. */
 	if (until_unix_ns != UNKNOWN && until_unix_ns > now_unix_ns)
@@ -360,11 +410,11 @@ static bool is_unknown(const struct process *p)
 
 static void count_events(struct missing *m, const struct process *p, const struct pruned *pruned)
 {
-	int64_t from = boot_to_unix(p->boot, pruned->from_boot_ns);
-	int64_t to = boot_to_unix(p->boot, pruned->to_boot_ns);
+	int64_t from, to;
 
 	if (!pruned->count)
 		return;
+	shown_between(p->boot, pruned->from_boot_ns, pruned->to_boot_ns, &from, &to);
 	if (m->count == 0 || from < m->from_unix_ns)
 		m->from_unix_ns = from;
 	if (m->count == 0 || to > m->to_unix_ns)

@@ -79,6 +79,8 @@ struct scope {
 	/* Only these boots; NULL: any. */
 	bool (*wants)(const struct boot *boot, const void *userdata);
 	const void *userdata;
+	/* Of images that were removed, only what began in it: who was told of those before. */
+	bool begun;
 };
 
 /* The same for answers about all that was in a time: with what retention removed of it, but not

@@ -71,11 +71,7 @@ static bool is_of_this_boot(const struct recorder_run *run)
 
 static int64_t shift(int64_t ns, int64_t by)
 {
-	int64_t sum;
-
-	if (__builtin_add_overflow(ns, by, &sum))
-		return by < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
+	return add_clamped(ns, by);
 }
 
 static int grow(struct span **item, size_t *count, size_t *size, struct span span)
@@ -314,10 +310,14 @@ int downtime_find(struct query *q, const struct scope *scope, const struct downt
 
 		r = add_range(&cover, &told->gaps[i], 0, &first, &last);
 	}
-	if (r == 0 && told->removed.from < told->removed.to) {
-		cover.first = told->removed.from;
-		cover.last = told->removed.to;
-		r = add(&cover, cover.first, cover.last);
+	for (size_t i = 0; r == 0 && i < told->removed_count; i++) {
+		const struct span *s = &told->removed[i];
+
+		if (cover.first == UNKNOWN || s->from < cover.first)
+			cover.first = s->from;
+		if (s->to > cover.last)
+			cover.last = s->to;
+		r = add(&cover, s->from, s->to);
 	}
 	if (r == 0)
 		r = add_boots(&cover, runs, count);

@@ -24,7 +24,8 @@ struct downtime {
 struct downtime_told {
 	const struct boot_range *gaps;
 	size_t gaps_count;
-	struct span removed; /* boots that retention forgot; from == to: none */
+	const struct span *removed; /* boots that retention forgot */
+	size_t removed_count;
 };
 
 /*

@@ -107,6 +107,7 @@ int losses_since(struct query *q, const struct cursor *c, int64_t now_unix_ns, l
 		.since_unix_ns = c->last_unix_ns,
 		.until_unix_ns = now_unix_ns,
 		.now_unix_ns = now_unix_ns,
+		.begun = true,
 	};
 	struct completeness completeness = {0};
 	int r = 0;

@@ -211,20 +211,27 @@ struct recorder_run {
 };
 
 /*
- * What retention removed of those that lived in the range, and of events in it of processes that
- * stay; the times are theirs, all together. *ret_process: of the first of these; NULL: not known.
+ * What retention removed of those that lived in one of these ranges, which are in order and of one
+ * boot, and of events in them of processes that stay; the times are theirs, all together. begun:
+ * not of who only went on there as an image from before. *ret_process: of the first of these; NULL:
+ * not known.
  */
-int query_pruned(struct query *query, const struct boot_range *range, struct pruned *ret_pruned);
-int query_pruned_events(struct query *query, const struct boot_range *range, enum pruned_kind kind,
-			struct pruned *ret_pruned, struct process **ret_process);
+int query_pruned(struct query *query, const struct boot_range *ranges, size_t count,
+		 struct pruned *ret_pruned);
+int query_pruned_events(struct query *query, const struct boot_range *ranges, size_t count,
+			enum pruned_kind kind, bool begun, struct pruned *ret_pruned,
+			struct process **ret_process);
 
-/* Boots of which retention left nothing, from the first of their recording to the last. */
+/*
+ * Boots of which retention left nothing, from the first of their recording to the last: in order,
+ * those that overlap as one. *ret_boots is the query's.
+ */
 struct forgotten {
-	int64_t processes; /* 0: there are none */
+	int64_t processes;
 	int64_t from_unix_ns, to_unix_ns;
 };
 
-int query_forgotten(struct query *query, struct forgotten *ret_forgotten);
+int query_forgotten(struct query *query, struct forgotten **ret_boots, size_t *ret_count);
 /* Gaps that touch the range, oldest first. *ret_gaps is the query's. */
 int query_gaps(struct query *query, const struct boot_range *range, struct gap **ret_gaps,
 	       size_t *ret_count);

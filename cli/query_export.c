@@ -25,6 +25,10 @@
 	"SELECT image FROM " WANTED_ROW " UNION SELECT image FROM " WANTED_EXEC \
 	" UNION SELECT image FROM exec_failure_row WHERE process_id " IN_WANTED
 #define PROGRAMS "SELECT program FROM image WHERE image IN (" IMAGES ")"
+/* sum() fails where it does not fit, as in a damaged file. */
+#define SUM_PROCESSES "CAST(total(processes) AS INTEGER)"
+#define SUM_EXECS     "CAST(total(execs) AS INTEGER)"
+#define SUM_LOST      "CAST(total(lost) AS INTEGER)"
 
 /* In the order of their keys, so that the same question gives the same file. */
 static const struct {
@@ -60,7 +64,7 @@ static const struct {
 	 * the filter of the export tell of them.
 	 */
 	{"pruned_row",
-	 "SELECT parent_id, sum(processes), min(boot) AS boot, "
+	 "SELECT parent_id, " SUM_PROCESSES ", min(boot) AS boot, "
 	 "coalesce(min(from_boot_ns), 9223372036854775807), coalesce(max(to_boot_ns), -1) FROM ("
 	 "SELECT parent_id, processes, boot, from_boot_ns, to_boot_ns FROM pruned_row "
 	 "WHERE parent_id " IN_WANTED " UNION ALL "
@@ -70,9 +74,10 @@ static const struct {
 	 "FROM process_row WHERE parent_id " IN_WANTED " AND process_id NOT " IN_WANTED
 	 " GROUP BY parent_id) GROUP BY parent_id ORDER BY parent_id"},
 	{"pruned_exec",
-	 "SELECT process_id, failed, sum(execs), min(boot) AS boot, min(from_boot_ns), "
-	 "max(to_boot_ns) FROM (SELECT * FROM pruned_exec WHERE process_id " IN_WANTED
-	 " UNION ALL SELECT -boot, failed, execs, boot, from_boot_ns, to_boot_ns "
+	 "SELECT process_id, failed, " SUM_EXECS ", min(boot) AS boot, min(from_boot_ns), "
+	 "max(to_boot_ns), max(last_boot_ns) FROM ("
+	 "SELECT * FROM pruned_exec WHERE process_id " IN_WANTED
+	 " UNION ALL SELECT -boot, failed, execs, boot, from_boot_ns, to_boot_ns, last_boot_ns "
 	 "FROM pruned_exec r" OF_BOOTS " AND process_id NOT " IN_WANTED ASKED_TIME
 	 ") GROUP BY process_id, failed ORDER BY process_id, failed"},
 };
@@ -84,7 +89,7 @@ static const char zones_sql[] =
 /* Numbers whose rows are not here: as after retention, so that the sums come out. */
 static const char positions_sql[] =
 	"UPDATE cpu_position SET pruned = max(0, next_seq - first_seq - unseen"
-	" - (SELECT coalesce(sum(lost), 0) FROM gap_row g"
+	" - (SELECT " SUM_LOST " FROM gap_row g"
 	"    WHERE g.boot = cpu_position.boot AND g.cpu = cpu_position.cpu)"
 	" - (SELECT count(*) FROM process_row p WHERE p.boot = cpu_position.boot"
 	"    AND p.fork_cpu = cpu_position.cpu AND p.fork_seq IS NOT NULL)"
@@ -265,24 +270,30 @@ static int add_gaps(struct query *q, sqlite3 *to, int64_t first_boot, int64_t si
 	return r;
 }
 
-/* Boots of which the source has nothing left are not in the copy either. */
+/*
+ * Boots of which the source has nothing left are not in the copy either. Their rows have numbers
+ * that no boot of the copy has.
+ */
 static int add_forgotten(struct query *q, sqlite3 *to)
 {
-	struct forgotten forgotten;
-	int r = query_forgotten(q, &forgotten);
-	char *sql;
+	static const char sql[] =
+		"INSERT INTO pruned_row SELECT min((SELECT coalesce(min(parent_id), 0) FROM "
+		"pruned_row), (SELECT -coalesce(max(boot), 0) FROM boot)) - 1, ?1, 0, ?2, ?3";
+	struct forgotten *boots;
+	sqlite3_stmt *stmt = NULL;
+	size_t count;
+	int r = query_forgotten(q, &boots, &count);
 
-	if (r < 0 || !forgotten.processes)
-		return r;
-	sql = sqlite3_mprintf(
-		"INSERT INTO pruned_row VALUES (0, %lld, 0, %lld, %lld) ON CONFLICT (parent_id) "
-		"DO UPDATE SET processes = processes + excluded.processes, "
-		"from_boot_ns = min(from_boot_ns, excluded.from_boot_ns), "
-		"to_boot_ns = max(to_boot_ns, excluded.to_boot_ns)",
-		(long long)forgotten.processes, (long long)forgotten.from_unix_ns,
-		(long long)forgotten.to_unix_ns);
-	r = sql ? schema_exec(to, sql) : -ENOMEM;
-	sqlite3_free(sql);
+	if (r == 0)
+		r = schema_error(sqlite3_prepare_v2(to, sql, -1, &stmt, NULL));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		sqlite3_bind_int64(stmt, 1, boots[i].processes);
+		sqlite3_bind_int64(stmt, 2, boots[i].from_unix_ns);
+		sqlite3_bind_int64(stmt, 3, boots[i].to_unix_ns);
+		r = sqlite3_step(stmt) == SQLITE_DONE ? 0 : SCHEMA_E_SQLITE;
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
 	return r;
 }
 
@@ -319,8 +330,6 @@ static int add_query(struct query *q, sqlite3 *to, const struct query_export *e)
 		shifts[i] = count_rows(to, ids[i].last);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(copies); i++)
 		r = copy_table(q->db, to, copies[i].table, copies[i].select, shifts);
-	if (r == 0)
-		r = add_forgotten(q, to);
 	if (r == 0 && e->since_unix_ns != UNKNOWN)
 		r = add_gaps(q, to, shifts[ID_BOOT], UNKNOWN, e->since_unix_ns);
 	if (r == 0 && e->until_unix_ns != UNKNOWN)
@@ -336,6 +345,8 @@ static int fill(struct query *const *queries, unsigned int count, sqlite3 *to,
 
 	for (unsigned int i = 0; r == 0 && i < count; i++)
 		r = add_query(queries[i], to, e);
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = add_forgotten(queries[i], to);
 	if (r == 0)
 		r = schema_exec(to, zones_sql);
 	if (r == 0)
@@ -350,7 +361,7 @@ static int fill(struct query *const *queries, unsigned int count, sqlite3 *to,
 	e->execs = count_rows(to, "SELECT count(*) FROM exec_row");
 	e->failures = count_rows(to, "SELECT count(*) FROM exec_failure_row");
 	e->images = count_rows(to, "SELECT count(*) FROM image");
-	e->left_out = count_rows(to, "SELECT coalesce(sum(processes), 0) FROM pruned_row "
+	e->left_out = count_rows(to, "SELECT " SUM_PROCESSES " FROM pruned_row "
 				     "WHERE parent_id > 0");
 	return r;
 }

@@ -131,11 +131,12 @@
 	X(PRUNED_OF, "SELECT failed,execs,from_boot_ns,to_boot_ns FROM pruned_exec "               \
 		     "WHERE process_id=?1")                                                        \
 	X(PRUNED_EVENTS_IN,                                                                        \
-	  "SELECT coalesce(sum(execs),0),min(from_boot_ns),max(to_boot_ns),min(process_id) "       \
-	  "FROM pruned_exec WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 AND failed=?4")   \
+	  "SELECT execs,from_boot_ns,to_boot_ns,CASE WHEN ?5 THEN last_boot_ns ELSE to_boot_ns "   \
+	  "END,process_id FROM pruned_exec "                                                       \
+	  "WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2 AND failed=?4")                    \
 	X(FORGOTTEN, "SELECT processes,from_boot_ns,to_boot_ns FROM pruned_row "                   \
-		     "WHERE parent_id=0")                                                          \
-	X(PRUNED_IN, "SELECT coalesce(sum(processes),0),min(from_boot_ns),max(to_boot_ns) "        \
+		     "WHERE boot=0 AND processes>0 ORDER BY from_boot_ns")                         \
+	X(PRUNED_IN, "SELECT processes,from_boot_ns,to_boot_ns,to_boot_ns,parent_id "              \
 		     "FROM pruned_row WHERE boot=?1 AND from_boot_ns<?3 AND to_boot_ns>=?2")       \
 	X(FAILURES, "SELECT boot_ns,provenance,cpu,seq,image,errno FROM exec_failure_row "         \
 		    "WHERE process_id=?1 ORDER BY boot_ns,failure_id")                             \

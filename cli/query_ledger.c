@@ -169,6 +169,14 @@ static int any_pruned(struct query *q, bool *ret_processes, bool *ret_events)
 	return query_step_error(q, rc);
 }
 
+/* A damaged file may say less than none. */
+static int64_t column_count(sqlite3_stmt *stmt, int column)
+{
+	int64_t count = sqlite3_column_int64(stmt, column);
+
+	return count > 0 ? count : 0;
+}
+
 static int load_pruned_children(struct query *q, struct process *p)
 {
 	sqlite3_stmt *stmt;
@@ -179,7 +187,7 @@ static int load_pruned_children(struct query *q, struct process *p)
 	sqlite3_bind_int64(stmt, 1, p->id);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
-		p->pruned_children = sqlite3_column_int64(stmt, 0);
+		p->pruned_children = column_count(stmt, 0);
 	sqlite3_reset(stmt);
 	return query_step_error(q, rc);
 }
@@ -196,7 +204,7 @@ static int load_pruned_events(struct query *q, struct process *p)
 		bool failed = sqlite3_column_int(stmt, 0);
 
 		p->pruned[failed ? PRUNED_FAILURES : PRUNED_EXECS] = (struct pruned){
-			.count = sqlite3_column_int64(stmt, 1),
+			.count = column_count(stmt, 1),
 			.from_boot_ns = sqlite3_column_int64(stmt, 2),
 			.to_boot_ns = sqlite3_column_int64(stmt, 3),
 		};
@@ -221,37 +229,63 @@ int query_load_pruned(struct query *q, struct process_list *list)
 	return r;
 }
 
-/* The row of PRUNED_IN or PRUNED_EVENTS_IN. */
-static int step_pruned(struct query *q, sqlite3_stmt *stmt, const struct boot_range *range,
-		       struct pruned *ret_pruned)
+static bool any_touches(const struct boot_range *ranges, size_t count, int64_t from_ns,
+			int64_t to_ns)
 {
-	sqlite3_bind_int(stmt, 1, range->boot->number);
-	sqlite3_bind_int64(stmt, 2, range->from_ns);
-	sqlite3_bind_int64(stmt, 3, range->to_ns);
-	if (sqlite3_step(stmt) != SQLITE_ROW)
-		return SCHEMA_E_SQLITE;
-	*ret_pruned = (struct pruned){
-		.count = sqlite3_column_int64(stmt, 0),
-		.from_boot_ns = sqlite3_column_int64(stmt, 1),
-		.to_boot_ns = sqlite3_column_int64(stmt, 2),
-	};
-	return 0;
+	size_t low = 0, high = count;
+
+	/* The first that ends behind its beginning. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges[middle].to_ns > from_ns)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < count && to_ns >= ranges[low].from_ns;
 }
 
-int query_pruned(struct query *q, const struct boot_range *range, struct pruned *ret_pruned)
+/* The rows of PRUNED_IN or PRUNED_EVENTS_IN, each once. *ret_first_id: INT64_MAX where none is. */
+static int sum_pruned(struct query *q, sqlite3_stmt *stmt, const struct boot_range *ranges,
+		      size_t count, struct pruned *ret_pruned, int64_t *ret_first_id)
+{
+	struct pruned sum = {0, INT64_MAX, INT64_MIN};
+	int rc;
+
+	*ret_first_id = INT64_MAX;
+	sqlite3_bind_int(stmt, 1, ranges[0].boot->number);
+	sqlite3_bind_int64(stmt, 2, ranges[0].from_ns);
+	sqlite3_bind_int64(stmt, 3, ranges[count - 1].to_ns);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t from = sqlite3_column_int64(stmt, 1), to = sqlite3_column_int64(stmt, 2);
+		int64_t id = sqlite3_column_int64(stmt, 4);
+
+		if (!any_touches(ranges, count, from, sqlite3_column_int64(stmt, 3)))
+			continue;
+		sum.count = add_clamped(sum.count, column_count(stmt, 0));
+		sum.from_boot_ns = from < sum.from_boot_ns ? from : sum.from_boot_ns;
+		sum.to_boot_ns = to > sum.to_boot_ns ? to : sum.to_boot_ns;
+		*ret_first_id = id < *ret_first_id ? id : *ret_first_id;
+	}
+	sqlite3_reset(stmt);
+	*ret_pruned = sum;
+	return query_step_error(q, rc);
+}
+
+int query_pruned(struct query *q, const struct boot_range *ranges, size_t count,
+		 struct pruned *ret_pruned)
 {
 	sqlite3_stmt *stmt;
+	int64_t id;
 	int r = query_prepare(q, QUERY_PRUNED_IN, &stmt);
 
-	if (r < 0)
-		return r;
-	r = step_pruned(q, stmt, range, ret_pruned);
-	sqlite3_reset(stmt);
-	return r;
+	return r < 0 ? r : sum_pruned(q, stmt, ranges, count, ret_pruned, &id);
 }
 
-int query_pruned_events(struct query *q, const struct boot_range *range, enum pruned_kind kind,
-			struct pruned *ret_pruned, struct process **ret_process)
+int query_pruned_events(struct query *q, const struct boot_range *ranges, size_t count,
+			enum pruned_kind kind, bool begun, struct pruned *ret_pruned,
+			struct process **ret_process)
 {
 	struct process *first = NULL;
 	sqlite3_stmt *stmt;
@@ -261,32 +295,45 @@ int query_pruned_events(struct query *q, const struct boot_range *range, enum pr
 	if (r < 0)
 		return r;
 	sqlite3_bind_int(stmt, 4, kind == PRUNED_FAILURES);
-	r = step_pruned(q, stmt, range, ret_pruned);
-	if (r == 0)
-		id = sqlite3_column_int64(stmt, 3);
-	sqlite3_reset(stmt);
-	if (r == 0 && id > 0)
+	sqlite3_bind_int(stmt, 5, begun);
+	r = sum_pruned(q, stmt, ranges, count, ret_pruned, &id);
+	/* In an export those of others stand below 0. */
+	if (r == 0 && id > 0 && id < INT64_MAX)
 		r = query_process(q, id, &first);
 	*ret_process = r == 0 ? first : NULL;
 	return r < 0 ? r : 0;
 }
 
-int query_forgotten(struct query *q, struct forgotten *ret_forgotten)
+int query_forgotten(struct query *q, struct forgotten **ret_boots, size_t *ret_count)
 {
+	struct forgotten *boots = NULL;
+	size_t count = 0, size = 0;
 	sqlite3_stmt *stmt;
 	int r = query_prepare(q, QUERY_FORGOTTEN, &stmt), rc;
 
 	if (r < 0)
 		return r;
-	*ret_forgotten = (struct forgotten){0};
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
-		*ret_forgotten = (struct forgotten){
-			.processes = sqlite3_column_int64(stmt, 0),
-			.from_unix_ns = sqlite3_column_int64(stmt, 1),
-			.to_unix_ns = sqlite3_column_int64(stmt, 2),
-		};
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct forgotten f = {column_count(stmt, 0), sqlite3_column_int64(stmt, 1),
+				      sqlite3_column_int64(stmt, 2)};
+		struct forgotten *last = count ? &boots[count - 1] : NULL;
+
+		if (last && f.from_unix_ns <= last->to_unix_ns) {
+			last->processes = add_clamped(last->processes, f.processes);
+			if (f.to_unix_ns > last->to_unix_ns)
+				last->to_unix_ns = f.to_unix_ns;
+			continue;
+		}
+		boots = more_room(q, boots, count, &size, sizeof(*boots));
+		if (!boots) {
+			rc = SQLITE_NOMEM;
+			break;
+		}
+		boots[count++] = f;
+	}
 	sqlite3_reset(stmt);
+	*ret_boots = boots;
+	*ret_count = count;
 	return query_step_error(q, rc);
 }
 

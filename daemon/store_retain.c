@@ -295,7 +295,7 @@ static int remove_events_of(struct store_retain *s, struct removal *m, int64_t k
 /* The process stays: whoever asks for it is told what went. */
 static int add_pruned(struct store_retain *s, struct removal *m, bool failed)
 {
-	int64_t process_id = m->row->process_id, next = ROW_NONE;
+	int64_t process_id = m->row->process_id, next = ROW_NONE, last = m->to_boot_ns;
 	int r = 0;
 
 	if (m->count == 0)
@@ -307,7 +307,7 @@ static int add_pruned(struct store_retain *s, struct removal *m, bool failed)
 		m->to_boot_ns = next - 1;
 	return r < 0 ? r
 		     : run(QUERY(s, S_PRUNED_ADD, process_id, failed, m->count, m->row->boot,
-				 m->from_boot_ns, m->to_boot_ns));
+				 m->from_boot_ns, m->to_boot_ns, last));
 }
 
 int store_retain_remove_events(struct store_retain *s, const struct retain_row *row, int64_t keep,
@@ -469,23 +469,50 @@ int store_retain_sweep(struct store_retain *s, enum retain_table table, int64_t 
 	return r;
 }
 
-/* That something was recorded in its time, and removed, outlives it. */
-static int remember_boot(struct store_retain *s, int64_t boot)
+/* The two that are nearest to each other become one. */
+static int join_forgotten(struct store_retain *s)
 {
-	sqlite3_stmt *stmt = QUERY(s, S_BOOT_TIMES, boot);
-	int64_t processes = ROW_NONE, from = ROW_NONE, to = ROW_NONE;
+	struct retain_tombstone sum = {.from_boot_ns = INT64_MAX, .to_boot_ns = INT64_MIN};
+	sqlite3_stmt *stmt = s->stmts[S_FORGOTTEN_NEAREST];
+	int64_t later = 0, earlier = 0;
 	int rc = sqlite3_step(stmt);
 	int r;
 
 	if (rc == SQLITE_ROW) {
-		processes = column(stmt, 0);
-		from = column(stmt, 1);
-		to = column(stmt, 2);
+		later = column(stmt, 0);
+		earlier = column(stmt, 1);
 	}
 	r = finish(stmt, rc);
-	if (r < 0 || processes == ROW_NONE || from == ROW_NONE || to == ROW_NONE)
+	if (r < 0 || rc != SQLITE_ROW)
 		return r;
-	return run(QUERY(s, S_TOMBSTONE_ADD, STORE_RETAIN_FORGOTTEN, processes, 0, from, to));
+	r = take_tombstone(s, earlier, &sum);
+	return r < 0 ? r
+		     : run(QUERY(s, S_TOMBSTONE_ADD, later, sum.processes, 0, sum.from_boot_ns,
+				 sum.to_boot_ns));
+}
+
+/* That something was recorded in its time, and removed, outlives it. */
+static int remember_boot(struct store_retain *s, int64_t boot)
+{
+	sqlite3_stmt *stmt = QUERY(s, S_BOOT_TIMES, boot);
+	int64_t from = ROW_NONE, to = ROW_NONE, offset = 0, count = 0;
+	int rc = sqlite3_step(stmt);
+	int r;
+
+	if (rc == SQLITE_ROW) {
+		from = column(stmt, 0);
+		to = column(stmt, 1);
+	}
+	r = finish(stmt, rc);
+	if (r == 0)
+		r = store_retain_offset(s, boot, &offset);
+	if (r == -ENOENT || (r == 0 && (from == ROW_NONE || to == ROW_NONE)))
+		return run(QUERY(s, S_TOMBSTONE_DELETE, -boot));
+	if (r == 0)
+		r = run(QUERY(s, S_BOOT_FORGET, boot, from + offset, to + offset));
+	if (r == 0)
+		r = one_number(s->stmts[S_FORGOTTEN], &count);
+	return r == 0 && count > STORE_RETAIN_FORGOTTEN ? join_forgotten(s) : r;
 }
 
 int store_retain_boot(struct store_retain *s)
@@ -509,8 +536,6 @@ int store_retain_boot(struct store_retain *s)
 			 (long long)boot);
 		r = schema_exec(s->store->db, text);
 	}
-	if (r == 0)
-		r = run(QUERY(s, S_TOMBSTONE_DELETE, -boot));
 	return r < 0 ? r : 1;
 }
 

@@ -17,8 +17,13 @@
 /* CPUs times boots whose removed events are counted before they are written. */
 #define STORE_RETAIN_CPUS 64
 
-/* In pruned_row, in the place of a parent: boots of which nothing is left. */
-#define STORE_RETAIN_FORGOTTEN 0
+/*
+ * Rows of boots of which nothing is left. Each is an answer's line, and a node that boots daily
+ * makes as many in two months; of more, the two with the least time between them become one, so
+ * that hardly any time that was not recorded seems so: not the oldest two, as one whose clock never
+ * left 1970 would take in all until the next.
+ */
+#define STORE_RETAIN_FORGOTTEN 64
 
 /* A row of process_row, as far as retention looks at it. NULL is ROW_NONE. */
 struct retain_row {
@@ -119,7 +124,8 @@ int store_retain_sweep(struct store_retain *s, enum retain_table table, int64_t 
 		       int64_t below, int64_t most, const struct store_retain_sweep *sweep,
 		       int64_t *ret_seen, int64_t *ret_removed);
 
-/* Forgets one earlier boot of which no process is left, but for when it was. 1: there was one. */
+/* Forgets one earlier boot of which no process is left, but for when it was, by its last clock.
+ * 1: there was one. */
 int store_retain_boot(struct store_retain *s);
 
 int store_retain_get_number(struct store_retain *s, const char *name, int64_t *ret_value);

@@ -37,12 +37,13 @@
 	X(NEXT_IMAGE, "SELECT coalesce((SELECT boot_ns FROM exec_row WHERE process_id = ?1 "     \
 		      "ORDER BY exec_id LIMIT 1), (SELECT start_boot_ns + exec_after_ns FROM "   \
 		      "process_row WHERE process_id = ?1))")                                     \
-	X(PRUNED_ADD,                                                                            \
-	  "INSERT INTO pruned_exec (process_id, failed, execs, boot, from_boot_ns, to_boot_ns) " \
-	  "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (process_id, failed) DO UPDATE SET "            \
-	  "execs = execs + excluded.execs, "                                                     \
-	  "from_boot_ns = min(from_boot_ns, excluded.from_boot_ns), "                            \
-	  "to_boot_ns = max(to_boot_ns, excluded.to_boot_ns)")                                   \
+	X(PRUNED_ADD, "INSERT INTO pruned_exec (process_id, failed, execs, boot, from_boot_ns, " \
+		      "to_boot_ns, last_boot_ns) VALUES (?, ?, ?, ?, ?, ?, ?) "                  \
+		      "ON CONFLICT (process_id, failed) DO UPDATE SET "                          \
+		      "execs = execs + excluded.execs, "                                         \
+		      "from_boot_ns = min(from_boot_ns, excluded.from_boot_ns), "                \
+		      "to_boot_ns = max(to_boot_ns, excluded.to_boot_ns), "                      \
+		      "last_boot_ns = max(last_boot_ns, excluded.last_boot_ns)")                 \
 	X(PRUNED_DELETE, "DELETE FROM pruned_exec WHERE process_id = ?")                         \
 	X(EXEC_DELETE, "DELETE FROM exec_row WHERE exec_id = ?")                                 \
 	X(FAILURE_DELETE, "DELETE FROM exec_failure_row WHERE failure_id = ?")                   \
@@ -85,14 +86,17 @@
 	X(CGROUP_DELETE, "DELETE FROM cgroup WHERE cgroup = ?")                                  \
 	X(BOOT_EMPTY, "SELECT boot FROM boot WHERE boot <> ? AND NOT EXISTS (SELECT 1 FROM "     \
 		      "zone WHERE zone.boot = boot.boot) LIMIT 1")                               \
-	X(BOOT_TIMES,                                                                            \
-	  "SELECT (SELECT processes FROM pruned_row WHERE parent_id = -?1), "                    \
-	  "min(r.started_boot_ns + (SELECT c.offset_ns FROM clock c WHERE c.boot = r.boot AND "  \
-	  "c.from_boot_ns <= r.started_boot_ns ORDER BY c.from_boot_ns DESC LIMIT 1)), "         \
-	  "max(coalesce(r.stopped_boot_ns, r.last_boot_ns) + (SELECT c.offset_ns FROM clock c "  \
-	  "WHERE c.boot = r.boot AND c.from_boot_ns <= coalesce(r.stopped_boot_ns, "             \
-	  "r.last_boot_ns) ORDER BY c.from_boot_ns DESC LIMIT 1)) "                              \
-	  "FROM recorder_row r WHERE r.boot = ?1")                                               \
+	X(BOOT_TIMES, "SELECT min(started_boot_ns), max(coalesce(stopped_boot_ns, "              \
+		      "last_boot_ns)) FROM recorder_row WHERE boot = ?")                         \
+	X(BOOT_FORGET, "UPDATE pruned_row SET boot = 0, from_boot_ns = ?2, to_boot_ns = ?3 "     \
+		       "WHERE parent_id = -?1")                                                  \
+	X(FORGOTTEN, "SELECT count(*) FROM pruned_row WHERE boot = 0")                           \
+	X(FORGOTTEN_NEAREST, "SELECT parent_id, earlier FROM (SELECT parent_id, "                \
+			     "lag(parent_id) OVER w AS earlier, "                                \
+			     "from_boot_ns - lag(to_boot_ns) OVER w AS hole "                    \
+			     "FROM pruned_row WHERE boot = 0 "                                   \
+			     "WINDOW w AS (ORDER BY from_boot_ns, parent_id)) "                  \
+			     "WHERE earlier IS NOT NULL ORDER BY hole LIMIT 1")                  \
 	X(GAPS_DELETE, "DELETE FROM gap_row WHERE gap_id IN (SELECT gap_id FROM gap_row WHERE "  \
 		       "boot = ? LIMIT ?)")                                                      \
 	X(NUMBER, "SELECT value FROM meta WHERE name = ?")                                       \

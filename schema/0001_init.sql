@@ -239,8 +239,9 @@ CREATE TABLE cpu_position (
   PRIMARY KEY (boot, cpu)
 ) WITHOUT ROWID;
 
--- What retention removed: counted under the parent that stays; without one, under - boot. Of boots of which
--- nothing is left under 0, with boot 0 and the times, since 1970, from the first of their recording to the last.
+-- What retention removed: counted under the parent that stays; without one, under - boot. A boot of which nothing
+-- is left keeps that row, with boot 0 and the times, since 1970, from the first of its recording to the last. Of
+-- many of these, those that are next to each other in time share one.
 CREATE TABLE pruned_row (
   parent_id    INTEGER PRIMARY KEY,
   processes    INTEGER NOT NULL,
@@ -258,6 +259,7 @@ CREATE TABLE pruned_exec (
   boot         INTEGER NOT NULL,
   from_boot_ns INTEGER NOT NULL, -- the first of them
   to_boot_ns   INTEGER NOT NULL, -- until when the last image lasted; the last failed exec
+  last_boot_ns INTEGER NOT NULL, -- the last of them
   PRIMARY KEY (process_id, failed)
 ) WITHOUT ROWID;
 

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "cli/losses.h"
 #include "judged.h"
 #include "suite.h"
 
@@ -112,9 +113,9 @@ START_TEST(pruned_execs)
 			&(struct fixture_process){
 				.pid = 8, .start_ns = S, .exe = "/bin/y", .args = "[\"y\"]"});
 	fixture_sql(&fixture,
-		    "INSERT INTO pruned_exec VALUES (1, 0, 9, 1, %lld, %lld), (1, 1, 4, 1, %lld, "
-		    "%lld)",
-		    100 * S, 200 * S - 1, 150 * S, 160 * S);
+		    "INSERT INTO pruned_exec VALUES (1, 0, 9, 1, %lld, %lld, %lld), (1, 1, 4, 1, "
+		    "%lld, %lld, %lld)",
+		    100 * S, 200 * S - 1, 170 * S, 150 * S, 160 * S, 160 * S);
 	judge_time(AT(10), AT(100), NULL);
 	ck_assert(is_complete(&judged));
 	judge_time(AT(200), AT(300), NULL);
@@ -162,6 +163,127 @@ START_TEST(forgotten_boots)
 	ck_assert_int_eq(judged.item[1].to_unix_ns, AT(0));
 	judge_time(AT(1), AT(10), NULL);
 	ck_assert(is_complete(&judged));
+}
+END_TEST
+
+/* Each covers its own time, and nothing between them; two that overlap are told as one. */
+START_TEST(forgotten_boots_apart)
+{
+	fixture_sql(
+		&fixture,
+		"INSERT INTO pruned_row VALUES (-9, 70, 0, %lld, %lld), (-8, 5, 0, 20000000000, "
+		"900000000000), (-10, 6, 0, %lld, %lld), (-11, 2, 0, %lld, %lld)",
+		AT(-900), AT(-800), AT(-500), AT(-400), AT(-450), AT(-300));
+	judge_time(AT(-700), AT(-600), NULL);
+	ck_assert_uint_eq(judged.count, 1);
+	ck_assert_int_eq(judged.item[0].kind, MISSING_NOT_RECORDED);
+	ck_assert_int_eq(judged.item[0].from_unix_ns, AT(-700));
+	judge_time(AT(-850), AT(-350), NULL);
+	ck_assert_uint_eq(judged.count, 3);
+	ck_assert_int_eq(judged.item[0].count, 70);
+	ck_assert_int_eq(judged.item[0].to_unix_ns, AT(-800));
+	ck_assert_int_eq(judged.item[1].count, 8);
+	ck_assert_int_eq(judged.item[1].to_unix_ns, AT(-300));
+	ck_assert_int_eq(judged.item[2].kind, MISSING_NOT_RECORDED);
+	ck_assert_int_eq(judged.item[2].from_unix_ns, AT(-800));
+	ck_assert_int_eq(judged.item[2].to_unix_ns, AT(-500));
+}
+END_TEST
+
+/* At 1000 s set back by 500: what was shown twice is missing once. */
+static void with_a_clock_set_back(void)
+{
+	fixture_process(&fixture,
+			&(struct fixture_process){
+				.pid = 8, .start_ns = S, .exe = "/bin/y", .args = "[\"y\"]"});
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 1000 * S, AT(-500));
+	fixture_sql(&fixture, "INSERT INTO pruned_row VALUES (-1, 9, 1, %lld, %lld)", 700 * S,
+		    1200 * S);
+	fixture_sql(&fixture,
+		    "INSERT INTO pruned_exec VALUES (1, 0, 36, 1, %lld, %lld, %lld), (1, 1, 7, 1, "
+		    "%lld, %lld, %lld)",
+		    650 * S, 1150 * S, 1140 * S, 660 * S, 1160 * S, 1160 * S);
+}
+
+START_TEST(pruned_under_a_clock_set_back)
+{
+	with_a_clock_set_back();
+	judge_time(AT(600), AT(900), NULL);
+	ck_assert_uint_eq(judged.count, 3);
+	ck_assert_int_eq(judged.item[0].kind, MISSING_PRUNED);
+	ck_assert_int_eq(judged.item[0].count, 9);
+	/* From the first to the last that the clock showed. */
+	ck_assert_int_eq(judged.item[0].from_unix_ns, AT(500));
+	ck_assert_int_eq(judged.item[0].to_unix_ns, AT(1000) - 1);
+	ck_assert_int_eq(judged.item[1].kind, MISSING_PRUNED_EXECS);
+	ck_assert_int_eq(judged.item[1].count, 36);
+	ck_assert_int_eq(judged.item[2].kind, MISSING_PRUNED_FAILURES);
+	ck_assert_int_eq(judged.item[2].count, 7);
+	/* At 750 s and at 1250 s; the latter is after all of it. */
+	judge_time(AT(750), AT(751), NULL);
+	ck_assert_uint_eq(judged.count, 3);
+	judge_time(AT(1000), AT(1100), NULL);
+	ck_assert(is_complete(&judged));
+}
+END_TEST
+
+/* Numbers that no recorder writes. */
+START_TEST(pruned_beyond_all_numbers)
+{
+	struct process_list list = {0};
+	struct process *p;
+
+	for (int pid = 7; pid <= 8; pid++)
+		fixture_process(&fixture, &(struct fixture_process){
+						  .pid = pid, .start_ns = S, .exe = "/bin/y"});
+	fixture_sql(
+		&fixture,
+		"INSERT INTO pruned_exec VALUES (1, 0, %lld, 1, 0, 5, 5), (2, 0, %lld, 1, 0, 5, "
+		"5), (1, 1, -3, 1, 0, 5, 5); INSERT INTO pruned_row VALUES (1, %lld, 1, 0, 5), "
+		"(2, %lld, 1, 0, 5)",
+		INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX);
+	judge_time(UNKNOWN, UNKNOWN, NULL);
+	ck_assert_uint_eq(judged.count, 2);
+	ck_assert_int_eq(judged.item[0].count, INT64_MAX);
+	ck_assert_int_eq(judged.item[1].count, INT64_MAX);
+	completeness_deinit(&judged);
+	for (int id = 1; id <= 2; id++) {
+		ck_assert_int_eq(query_process(query, id, &p), 0);
+		ck_assert_int_eq(process_list_add(&list, p), 0);
+	}
+	ck_assert_int_eq(query_load_pruned(query, &list), 0);
+	ck_assert_int_eq(completeness_add_processes(&judged, &list), 0);
+	ck_assert_uint_eq(judged.count, 2);
+	ck_assert_int_eq(judged.item[0].count, INT64_MAX);
+	ck_assert_int_eq(judged.item[1].count, INT64_MAX);
+	process_list_deinit(&list);
+}
+END_TEST
+
+static int count_told(const struct missing *missing, int64_t gap_id, void *userdata)
+{
+	*(int *)userdata += 1;
+	return 0;
+}
+
+static int told_since(int64_t unix_ns)
+{
+	const struct cursor cursor = {.last_unix_ns = unix_ns};
+	int told = 0;
+
+	ck_assert_int_eq(losses_since(query, &cursor, AT(1000), count_told, &told), 0);
+	return told;
+}
+
+/* Who has told up to a time told the images of before, however long the last of them lasted. */
+START_TEST(pruned_since_a_cursor)
+{
+	fixture_sql(&fixture, "INSERT INTO pruned_exec VALUES (1, 0, 9, 1, %lld, %lld, %lld)",
+		    100 * S, 200 * S - 1, 170 * S);
+	judge_time(AT(180), AT(1000), NULL);
+	ck_assert_uint_eq(judged.count, 1);
+	ck_assert_int_eq(told_since(AT(180)), 0);
+	ck_assert_int_eq(told_since(AT(170)), 1);
 }
 END_TEST
 
@@ -325,9 +447,22 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		nothing_missing, gap_that_touches,  gap_that_healed, truncated_and_pruned,
-		pruned_in_time,	 pruned_execs,	    forgotten_boots, two_databases,
-		one_boot,	 line_of_ancestors, told_once,	     unknown_processes,
+		forgotten_boots_apart,
+		pruned_under_a_clock_set_back,
+		pruned_beyond_all_numbers,
+		pruned_since_a_cursor,
+		nothing_missing,
+		gap_that_touches,
+		gap_that_healed,
+		truncated_and_pruned,
+		pruned_in_time,
+		pruned_execs,
+		forgotten_boots,
+		two_databases,
+		one_boot,
+		line_of_ancestors,
+		told_once,
+		unknown_processes,
 	};
 
 	return SUITE_RUN_IN("complete", tests, judge_setup, judge_teardown);

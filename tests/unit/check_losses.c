@@ -129,10 +129,11 @@ static void with_removals(void)
 								    .parent = bash,
 								    .exe = "/bin/child",
 								    .end_after_ns = s});
-	fixture_sql(&fixture,
-		    "INSERT INTO pruned_exec VALUES (%lld, 0, 36, 1, %lld, %lld), (%lld, 1, 5, 1, "
-		    "%lld, %lld)",
-		    bash, 60 * s, 140 * s - 1, bash, 70 * s, 80 * s);
+	fixture_sql(
+		&fixture,
+		"INSERT INTO pruned_exec VALUES (%lld, 0, 36, 1, %lld, %lld, %lld), (%lld, 1, 5, "
+		"1, %lld, %lld, %lld)",
+		bash, 60 * s, 140 * s - 1, 139 * s, bash, 70 * s, 80 * s, 80 * s);
 	fixture_sql(&fixture,
 		    "INSERT INTO exec_failure_row VALUES (1, %lld, 1, %lld, 0, 0, 9, %lld, 2)",
 		    bash, 146 * s, fixture_attempt(&fixture, "/bin/none", "[\"none\"]"));
@@ -203,6 +204,55 @@ START_TEST(removals)
 }
 END_TEST
 
+/* Three hundred seconds that the clock showed twice, as it was set back by 500 at 1000 s. */
+static void with_a_time_twice(void)
+{
+	const int64_t s = FIXTURE_SECOND;
+	int64_t init;
+
+	fixture_init(&fixture);
+	init = fixture_process(&fixture, &(struct fixture_process){.pid = 1, .exe = "/sbin/init"});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 300,
+							    .start_ns = 50 * s,
+							    .parent = init,
+							    .exe = "/bin/bash"});
+	/* Through the first time only; begun in the first, through the second. */
+	fixture_process(&fixture, &(struct fixture_process){.pid = 301,
+							    .start_ns = 60 * s,
+							    .parent = init,
+							    .exe = "/bin/early",
+							    .end_after_ns = 990 * s});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 302,
+							    .start_ns = 700 * s,
+							    .parent = init,
+							    .exe = "/bin/late"});
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 1000 * s,
+		    FIXTURE_EPOCH_NS - 500 * s);
+	fixture_sql(&fixture,
+		    "INSERT INTO pruned_row VALUES (2, 9, 1, %lld, %lld); "
+		    "INSERT INTO pruned_exec VALUES (2, 0, 36, 1, %lld, %lld, %lld)",
+		    650 * s, 1150 * s, 650 * s, 1150 * s, 1150 * s);
+	fixture_finish(&fixture);
+}
+
+static const struct ask_case twice_cases[] = {
+	{"window --db %s -o text " WINDOW("00:10", "00:15") " | grep -c '9 not in'", 0, "1\n",
+	 NULL},
+	{"window --db %s -o text " WINDOW("00:10", "00:15") " | grep -c '36 earlier'", 0, "1\n",
+	 NULL},
+	/* init is shown above the other. */
+	{"window --db %s " WINDOW("00:10", "00:15"), 0, "2 others ran throughout", NULL},
+	{"tree --db %s --at '2026-11-20 00:10' | grep -c '9 not in'", 0, "1\n", NULL},
+	{"tree --db %s --at '2026-11-20 00:10' | grep -c '36 earlier'", 0, "1\n", NULL},
+};
+
+START_TEST(time_twice)
+{
+	with_a_time_twice();
+	ask(&fixture, &twice_cases[_i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("losses");
@@ -214,6 +264,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, NULL, teardown);
 	tcase_add_loop_test(tcase, losses, 0, sizeof(loss_cases) / sizeof(loss_cases[0]));
 	tcase_add_loop_test(tcase, removals, 0, sizeof(removal_cases) / sizeof(removal_cases[0]));
+	tcase_add_loop_test(tcase, time_twice, 0, sizeof(twice_cases) / sizeof(twice_cases[0]));
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

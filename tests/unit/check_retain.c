@@ -283,7 +283,7 @@ START_TEST(events_that_went)
 	int64_t first, second = (int64_t)SECOND;
 	struct world w;
 	struct process *p;
-	char sql[300];
+	char sql[500];
 
 	world_begin(&w, place(), 0);
 	ck_assert_int_eq(store_begin(&w.store), 0);
@@ -305,10 +305,11 @@ START_TEST(events_that_went)
 	snprintf(sql, sizeof(sql),
 		 "SELECT count(*) FROM pruned_exec WHERE process_id = %" PRId64 " AND boot = 1 AND "
 		 "((failed = 0 AND execs = 36 AND from_boot_ns = %" PRId64
-		 " AND to_boot_ns = %" PRId64 ") OR (failed = 1 AND execs = 37 AND from_boot_ns "
-		 "= %" PRId64 " AND to_boot_ns = %" PRId64 "))",
-		 p->process_id, first + 1000, first + 36 * second + 999, first,
-		 first + 36 * second);
+		 " AND to_boot_ns = %" PRId64 " AND last_boot_ns = %" PRId64
+		 ") OR (failed = 1 AND execs = 37 AND from_boot_ns = %" PRId64
+		 " AND to_boot_ns = %" PRId64 " AND last_boot_ns = to_boot_ns))",
+		 p->process_id, first + 1000, first + 36 * second + 999, first + 35 * second + 1000,
+		 first, first + 36 * second);
 	ck_assert_int_eq(world_number(&w, sql), 2);
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_exec"), 2);
 	snprintf(sql, sizeof(sql),
@@ -344,7 +345,9 @@ START_TEST(earlier_boot)
 				     "end_after_ns = 5000000000, provenance = (provenance & 63) | "
 				     "192 WHERE end_after_ns IS NULL; INSERT INTO recorder_row "
 				     "VALUES (1, 1, 'v', 'c', 'k', NULL, 5000000000, 800000000000, "
-				     "900000000000, 'stopped')"),
+				     "900000000000, 'stopped'); UPDATE clock SET offset_ns = 0; "
+				     "INSERT INTO clock VALUES (1, 100000000000, "
+				     "1700000000000000000)"),
 			 0);
 	world_close(&w);
 	world_open(&w);
@@ -367,11 +370,57 @@ START_TEST(earlier_boot)
 	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM cpu_position WHERE boot = 1"), 0);
 	ck_assert_int_eq(world_number(&w, "SELECT processes FROM pruned_row WHERE boot <> 2"),
 			 spawned);
-	ck_assert_int_eq(world_number(&w, "SELECT parent_id FROM pruned_row WHERE boot <> 2"), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT parent_id FROM pruned_row WHERE boot = 0"), -1);
 	ck_assert_int_eq(world_number(&w, "SELECT from_boot_ns FROM pruned_row WHERE boot <> 2"),
 			 (int64_t)SECOND * 1700000000 + 5 * (int64_t)SECOND);
 	ck_assert_int_eq(world_number(&w, "SELECT to_boot_ns FROM pruned_row WHERE boot <> 2"),
 			 (int64_t)SECOND * 1700000000 + 900 * (int64_t)SECOND);
+	world_end(&w);
+}
+END_TEST
+
+/* A boot that ran so long after another, of which nothing but a count is left. */
+static void add_gone(struct world *w, int number, int64_t from_s, int64_t lasted_s)
+{
+	char sql[400];
+
+	snprintf(
+		sql, sizeof(sql),
+		"INSERT INTO boot (boot, boot_id) VALUES (%d, 'boot %d'); INSERT INTO clock VALUES "
+		"(%d, 0, %" PRId64 "000000000); INSERT INTO recorder_row VALUES (%d, %d, 'v', 'c', "
+		"'k', NULL, 0, %" PRId64 "000000000, NULL, 'killed'); INSERT INTO pruned_row "
+		"VALUES (%d, 10, %d, 5, 6)",
+		number, number, number, from_s, number, number, lasted_s, -number, number);
+	ck_assert_int_eq(schema_exec(w->store.db, sql), 0);
+}
+
+/* Each keeps its time; of more than are kept, the two that are nearest become one. */
+START_TEST(many_earlier_boots)
+{
+	struct world w;
+
+	world_begin(&w, place(), 0);
+	/* The first never knew what time it was; the 40th began a second after the 39th. */
+	for (int i = 0; i <= STORE_RETAIN_FORGOTTEN; i++)
+		add_gone(&w, 100 + i, i == 0 ? 0 : 1600000000 + i * 86400, i == 39 ? 86399 : 3600);
+	ck_assert_int_eq(store_retain_begin(&w.retain.sql), 0);
+	while (store_retain_boot(&w.retain.sql) == 1)
+		;
+	ck_assert_int_eq(store_retain_commit(&w.retain.sql), 0);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM boot"), 1);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM pruned_row WHERE boot = 0"),
+			 STORE_RETAIN_FORGOTTEN);
+	ck_assert_int_eq(world_number(&w, "SELECT sum(processes) FROM pruned_row"),
+			 10 * (STORE_RETAIN_FORGOTTEN + 1));
+	ck_assert_int_eq(world_number(&w,
+				      "SELECT count(*) FROM pruned_row WHERE processes = 20 "
+				      "AND from_boot_ns = (1600000000 + 39 * 86400) * 1000000000 "
+				      "AND to_boot_ns = (1600000000 + 40 * 86400 + 3600) * "
+				      "1000000000"),
+			 1);
+	ck_assert_int_eq(world_number(&w, "SELECT to_boot_ns FROM pruned_row WHERE from_boot_ns = "
+					  "0"),
+			 3600 * (int64_t)SECOND);
 	world_end(&w);
 }
 END_TEST
@@ -456,6 +505,7 @@ int main(void)
 		events_of_one_process,
 		events_that_went,
 		earlier_boot,
+		many_earlier_boots,
 	};
 
 	if (getenv("RETAIN_PROCESSES")) {
