@@ -191,6 +191,7 @@ SELECT
     ELSE '[' || replace(json_quote(i.args), char(127), '","') || ']' END AS args,
   CASE WHEN i.args IS NULL THEN a.args_count
     ELSE length(i.args) - length(replace(i.args, char(127), '')) + 1 END AS args_count,
+  a.args_raw IS NOT NULL AND length(a.args_raw) < a.args_bytes AS args_truncated,
   (f.flags >> 12) & 1 AS filename_truncated,
   e.errno,
   CASE e.errno WHEN 1 THEN 'EPERM' WHEN 2 THEN 'ENOENT' WHEN 5 THEN 'EIO' WHEN 7 THEN 'E2BIG'

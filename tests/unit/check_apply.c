@@ -328,9 +328,11 @@ START_TEST(test_a_failure_that_says_less)
 			 "1");
 	put_failure(child, 36, LINEAGE_FILENAME_TRUNCATED, 2030);
 	synthetic_drain(&s);
-	ck_assert_str_eq(synthetic_rows(&s, "SELECT errno, filename_truncated FROM exec_failure "
-					    "WHERE filename NOT NULL ORDER BY unix_ns"),
-			 "7|0\n36|1");
+	ck_assert_str_eq(
+		synthetic_rows(&s,
+			       "SELECT errno, args_truncated, filename_truncated FROM exec_failure "
+			       "WHERE filename NOT NULL ORDER BY unix_ns"),
+		"7|1|0\n36|0|1");
 	end();
 }
 END_TEST
