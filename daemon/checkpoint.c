@@ -30,13 +30,9 @@
 #define ROUNDS 8
 /* As schema_open_writer() makes them. */
 #define PAGE_BYTES 4096
-/*
- * A log is given its full size where the disk has so many times of that; by so much at once, and
- * with a rest of so many times as long as it took: the node is there for others.
- */
+/* A log is given its full size where the disk has so many times of that; by so much at once. */
 #define RESERVE_SHARE 8
-#define RESERVE_BYTES (2 << 20)
-#define RESERVE_REST  20
+#define RESERVE_BYTES (16 << 20)
 /* How many times its mark the log may grow to while the disk is slow. */
 #define PATIENCE 4
 /* How often a log is looked at that could not be emptied, or that has just grown. */
@@ -389,30 +385,27 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
 		pause_writer(c);
 }
 
-/* One piece more, of a log that is shorter than it may become. False: enough, or no room for it. */
+/* One piece more, of a log that is shorter than it may become. False: enough, or there is none. */
 static bool reserve(const struct checkpoint_options *options)
 {
-	static char zeros[RESERVE_BYTES]; /* not const: that would lie in the file, and be read */
 	CLEANUP_CLOSE int fd = open_wal(options->database);
 	struct statvfs fs;
 	struct stat st;
+	off_t piece;
 
 	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0 ||
 	    (uint64_t)fs.f_bavail * fs.f_frsize < RESERVE_SHARE * options->wal_max_bytes ||
 	    (uint64_t)st.st_size >= options->wal_max_bytes)
 		return false;
-	return pwrite(fd, zeros, RESERVE_BYTES, st.st_size) == RESERVE_BYTES;
+	/* Not written: zeros for all of it were 256 MiB for the disk, and 0.6 s, with every start.
+	 */
+	piece = (off_t)options->wal_max_bytes - st.st_size;
+	return fallocate(fd, 0, st.st_size, piece < RESERVE_BYTES ? piece : RESERVE_BYTES) == 0;
 }
 
 bool checkpoint_reserve(struct checkpoint *c)
 {
-	uint64_t began = clock_monotonic_ns();
-
-	if (!c->running || c->reserved)
-		return false;
-	if (began < c->reserve_ns)
-		return true;
-	c->reserved = !reserve(&c->options);
-	c->reserve_ns = began + RESERVE_REST * (clock_monotonic_ns() - began);
-	return !c->reserved;
+	if (c->running && !c->reserved)
+		c->reserved = !reserve(&c->options);
+	return c->running && !c->reserved;
 }

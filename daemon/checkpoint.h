@@ -45,9 +45,8 @@ struct checkpoint {
 	struct checkpoint_options options;
 	pthread_t thread;
 	bool running;
-	bool reserved;	     /* the log has its full size, or cannot have it */
-	uint64_t reserve_ns; /* not before is it given more */
-	int wake_fd;	     /* eventfd: the log has become long, or the end has come */
+	bool reserved;
+	int wake_fd; /* eventfd: the log has become long, or the end has come */
 	atomic_bool stop;
 	atomic_bool dead; /* it has ended by itself */
 
@@ -89,10 +88,10 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages);
 
 /*
  * By the writer, outside a transaction, when there is nothing else to do: gives the log a piece of
- * its full size, if the last was some time ago, and says whether there is more to give. A write
- * that makes a file longer, or that needs blocks, waits for the file system where that is busy, for
- * seconds if the disk is; one into pages that are there already does not. SQLite ends a log at the
- * first frame that is not of it, and keeps up to journal_size_limit.
+ * its full size, and says whether there is more to give. A write that makes a file longer, or that
+ * needs blocks, waits for the file system where that is busy, for seconds if the disk is; one into
+ * blocks that it has already does not. SQLite ends a log at the first frame that is not of it,
+ * and keeps up to journal_size_limit.
  */
 bool checkpoint_reserve(struct checkpoint *c);
 

@@ -173,7 +173,8 @@ const struct config_key config_keys[] = {
 			"emptied, for which recording waits a moment. Never more than a quarter of "
 			"MaxUse=. A reader that stays in a transaction, or a slow disk, can still "
 			"make it larger.",
-		.reason = "What a storm writes in 20 seconds. Its pages are made beforehand, as a "
+		.reason = "What a storm writes in 20 seconds. Its blocks are allocated beforehand, "
+			  "as a "
 			  "log "
 			  "that grows waits for the file system; and a longer log means that pages "
 			  "which change often are copied less often.",

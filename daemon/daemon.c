@@ -289,7 +289,7 @@ static int store(struct daemon *d)
 	uint64_t from = d->recorder.committed_position;
 	uint64_t began = clock_monotonic_ns(), now = began;
 	bool held = ring_produced(&d->recorder.ring) != d->recorder.ring.cursor;
-	bool more, grows;
+	bool more;
 	int r;
 
 	do {
@@ -305,11 +305,12 @@ static int store(struct daemon *d)
 	say_success(d);
 	recorder_free_cache(&d->recorder);
 	more = upkeep_run(&d->upkeep, now - began, r == 0);
-	grows = r == 0 && !more && checkpoint_reserve(&d->checkpoint);
+	if (r == 0 && !more)
+		more = checkpoint_reserve(&d->checkpoint);
 	d->storms = r > 0 || storms(d, d->recorder.committed_position - from, now);
 	if (r > 0)
 		return arm(d->drain_timer, 0);
-	if (more || grows || now - d->last_event_ns < IDLE_AFTER_NS) {
+	if (more || now - d->last_event_ns < IDLE_AFTER_NS) {
 		may_sleep(d, false);
 		return arm(d->drain_timer, more ? UPKEEP_PAUSE_NS : d->config->commit_interval_ns);
 	}
