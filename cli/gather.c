@@ -13,6 +13,7 @@ static int add_context(struct query *q, const struct moment *moment, struct proc
 		       size_t first)
 {
 	struct idmap seen = {0};
+	size_t generation = first;
 	int r = 0;
 
 	for (size_t i = first; r == 0 && i < list->count; i++) {
@@ -23,6 +24,10 @@ static int add_context(struct query *q, const struct moment *moment, struct proc
 		struct process *p = list->item[i];
 		int64_t id = p->parent_id;
 
+		if (i == generation) {
+			query_ahead_parents(q, list, i);
+			generation = list->count;
+		}
 		/* Ids are unique within a database only. */
 		if (p->db != q)
 			continue;

@@ -191,6 +191,7 @@ void query_free(struct query *q)
 	for (size_t i = 0; i < QUERY_STATEMENT_COUNT; i++)
 		sqlite3_finalize(q->stmts[i]);
 	sqlite3_close(q->db);
+	query_pages_free(q->pages);
 	for (size_t i = 0; i < q->boot_count; i++)
 		free(q->boots[i].clock);
 	free(q->boots);

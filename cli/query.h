@@ -68,6 +68,9 @@ void process_list_sort(struct process_list *list);
 /* By start in wall clock over all databases, each once. */
 void process_list_by_time(struct process_list *list);
 
+/* Where the disk is waited for: has it read the parents of these, from `first` on, all at once. */
+void query_ahead_parents(struct query *query, const struct process_list *list, size_t first);
+
 /* 1: there is no such row. */
 int query_process(struct query *query, int64_t process_id, struct process **ret_process);
 /* 1: it has pid 1 in its PID namespace, 0: it has not. Whatever the detail. */

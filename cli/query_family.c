@@ -28,7 +28,7 @@ struct family {
 	struct idmap seen; /* ids, of the process itself too, with 1 and their level */
 	int64_t *ids;
 	size_t count, size;
-	struct id_run *runs; /* of them, while reading ahead begins */
+	struct id_run *runs; /* of some, to read these ahead */
 	size_t runs_count;
 	uintptr_t level; /* of those that are being added; the process itself has 0 */
 };
@@ -136,24 +136,29 @@ static int in_runs(struct family *f, size_t first, size_t end,
 	return r;
 }
 
-/* NULL: nothing is read ahead; the rows are read all the same. */
-static struct query_ahead *begin_ahead(struct family *f)
+static void read_ahead(struct family *f, size_t first, size_t end)
 {
-	struct query_ahead *ahead = NULL;
-
-	f->runs = calloc(f->count, sizeof(*f->runs));
-	if (f->runs && in_runs(f, 0, f->count, add_run) == 0)
-		ahead = query_ahead_begin(f->query, f->runs, f->runs_count, NULL);
+	if (!query_is_cold(f->query))
+		return;
+	f->runs = calloc(end - first, sizeof(*f->runs));
+	f->runs_count = 0;
+	if (f->runs && in_runs(f, first, end, add_run) == 0)
+		query_ahead(f->query,
+			    &(struct query_ahead){f->runs, f->runs_count, NULL, &f->seen});
 	free(f->runs);
-	return ahead;
 }
 
 static int read_rows(struct family *f)
 {
-	struct query_ahead *ahead = query_is_cold(f->query) ? begin_ahead(f) : NULL;
-	int r = in_runs(f, 0, f->count, add_rows);
+	size_t first = 0, end;
+	int r = 0;
 
-	query_ahead_end(ahead);
+	qsort(f->ids, f->count, sizeof(*f->ids), compare_numbers);
+	for (; r == 0 && first < f->count; first = end) {
+		end = f->count - first > QUERY_AHEAD_IDS ? first + QUERY_AHEAD_IDS : f->count;
+		read_ahead(f, first, end);
+		r = in_runs(f, first, end, add_rows);
+	}
 	return r;
 }
 

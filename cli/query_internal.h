@@ -74,9 +74,9 @@
 	X(RANGE, "SELECT " PROCESS_COLUMNS "FROM process_row "                                     \
 		 "WHERE process_id>=?1 AND process_id<=?2")                                        \
 	X(AHEAD,                                                                                   \
-	  "SELECT count(i.program) FROM process_row p CROSS JOIN image i ON i.image=p.image "      \
-	  "WHERE p.process_id>=?1 AND p.process_id<?2 AND (?3 IS NULL OR "                         \
-	  "(p.boot=?3 AND p.start_boot_ns>=?4 AND p.start_boot_ns<?5))")                           \
+	  "SELECT process_id,image FROM process_row WHERE process_id>=?1 AND process_id<?2 "       \
+	  "AND (?3 IS NULL OR (boot=?3 AND start_boot_ns>=?4 AND start_boot_ns<?5))")              \
+	X(ROOT, "SELECT rootpage FROM sqlite_master WHERE type='table' AND name=?1")               \
 	X(ALIVE, "SELECT " PROCESS_COLUMNS "FROM process_row INDEXED BY process_alive "            \
 		 "WHERE boot=?1 AND end_after_ns IS NULL")                                         \
 	X(ZONES, "SELECT zone FROM zone WHERE boot=?1 AND max_start_ns>=?2 AND min_start_ns<?3 "   \
@@ -196,7 +196,8 @@ struct query {
 	struct query_scan *scan;       /* the one that is being stepped */
 	struct query_earlier *earlier; /* see query_rows.c */
 	int64_t data_version;	       /* as of the last query_refresh() */
-	int64_t blocks_read;	       /* query_blocks_read() when it was opened or last helped */
+	int64_t blocks_read;	       /* query_blocks_read() when it was opened or last warm */
+	struct query_pages *pages;     /* see query_ahead.c; NULL: not needed so far */
 	sqlite3_stmt *stmts[QUERY_STATEMENT_COUNT];
 	struct boot *boots;
 	size_t boot_count;
@@ -224,25 +225,28 @@ struct id_run {
 	int64_t first, end;
 };
 
-/* Blocks of 512 bytes that this thread has had read, from any disk: what helpers read is theirs. */
+/* Blocks of 512 bytes that this thread has had read, from any disk. */
 int64_t query_blocks_read(void);
 /*
- * Whether this thread has waited for the disk since the database was opened, or since helpers have
- * ended: what was cold then need not be so any more.
+ * Whether this thread has waited for the disk since the database was opened, or since it was last
+ * found that there is nothing to wait for.
  */
 bool query_is_cold(const struct query *q);
 
-/*
- * Where that is so: has the images of processes read ahead, of those that started in a range, or
- * (NULL) of all; the range must stay until the end. NULL: they are too few, or it is not possible;
- * query_ahead_end() takes that, too.
- */
-struct query_ahead *query_ahead_begin(struct query *q, const struct id_run *runs, size_t count,
-				      const struct boot_range *started);
-void query_ahead_end(struct query_ahead *ahead);
-/* The same ids in pieces so short that several helpers share each run. free() them. */
-int query_ahead_cut(const struct id_run *runs, size_t count, struct id_run **ret_pieces,
-		    size_t *ret_count);
+/* What is asked for next. */
+struct query_ahead {
+	const struct id_run *runs; /* of processes, in the order of their ids, none twice */
+	size_t count;
+	const struct boot_range *started; /* only those that did in it; NULL: all */
+	const struct idmap *wanted;	  /* only these; NULL: all */
+};
+
+/* Where that is so: has the kernel begin to read the rows of processes, and their images. */
+void query_ahead(struct query *q, const struct query_ahead *what);
+/* At most so many ids at once, or runs that long: their images may take 64 MiB. */
+#define QUERY_AHEAD_IDS 16384
+/* After the database has been closed; also NULL. */
+void query_pages_free(struct query_pages *pages);
 
 /* Makes the function of QUERY_WANTED known. */
 int query_define_wanted(struct query *q);

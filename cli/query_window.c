@@ -81,22 +81,27 @@ static int bind_run(struct query *q, enum query_statement which, const struct bo
 
 int query_started(struct query *q, const struct boot_range *range, struct process_list *list)
 {
-	struct query_ahead *ahead = NULL;
 	struct id_runs runs;
 	int r = find_runs(q, range->boot, range->from_ns, range->to_ns, &runs);
 
-	/* Of most rows that a selection leaves out, no image is asked for. */
-	if (r == 0 && !q->on_row && query_is_cold(q))
-		ahead = query_ahead_begin(q, runs.item, runs.count, range);
 	for (size_t i = 0; r == 0 && i < runs.count; i++) {
-		sqlite3_stmt *stmt;
+		struct id_run run = runs.item[i];
 
-		r = bind_run(q, q->on_row ? QUERY_STARTED_WANTED : QUERY_STARTED, range,
-			     &runs.item[i], &stmt);
-		if (r == 0)
-			r = query_row_error(q, query_collect(q, stmt, list));
+		for (int64_t end = run.end; r == 0 && run.first < end; run.first = run.end) {
+			sqlite3_stmt *stmt;
+
+			run.end = end;
+			if ((uint64_t)end - (uint64_t)run.first > QUERY_AHEAD_IDS)
+				run.end = run.first + QUERY_AHEAD_IDS;
+			/* Of most rows that a selection leaves out, no image is asked for. */
+			if (!q->on_row)
+				query_ahead(q, &(struct query_ahead){&run, 1, range, NULL});
+			r = bind_run(q, q->on_row ? QUERY_STARTED_WANTED : QUERY_STARTED, range,
+				     &run, &stmt);
+			if (r == 0)
+				r = query_row_error(q, query_collect(q, stmt, list));
+		}
 	}
-	query_ahead_end(ahead);
 	return r;
 }
 
