@@ -50,7 +50,8 @@ static __noinline struct lineage_process *cache_note(const struct lineage_key *k
 
 /*
  * The same of a process that may be past its end: then nothing would tell the daemon to free its
- * entry. Looked at once the entry is there, for an end that comes later finds it.
+ * entry. Looked at once the entry is there, for an end that comes later finds it; one that comes
+ * just then and finds no room in the ring cannot be rebuilt.
  */
 static __noinline struct lineage_process *cache_note_living(const struct lineage_key *key,
 							    struct task_struct *task)

@@ -30,14 +30,14 @@ static const struct {
 	{"boots", "boots", "SELECT count(*) FROM boot"},
 	{"runs", "runs of lineaged", "SELECT count(*) FROM recorder_row"},
 	{"numbered_events", "events numbered",
-	 "SELECT sum(next_seq - first_seq) FROM cpu_position"},
+	 "SELECT CAST(total(next_seq - first_seq) AS INTEGER) FROM cpu_position"},
 	{"gaps", "gaps", "SELECT count(*) FROM gap_row"},
-	{"lost", "events lost", "SELECT coalesce(sum(lost), 0) FROM gap_row"},
-	{"recovered", "events rebuilt", "SELECT coalesce(sum(recovered), 0) FROM gap_row"},
+	{"lost", "events lost", "SELECT CAST(total(lost) AS INTEGER) FROM gap_row"},
+	{"recovered", "events rebuilt", "SELECT CAST(total(recovered) AS INTEGER) FROM gap_row"},
 	{"gaps_of_unknown_size", "gaps of unknown size",
 	 "SELECT count(*) FROM gap_row WHERE lost IS NULL"},
 	{"pruned_processes", "processes pruned",
-	 "SELECT coalesce(sum(processes), 0) FROM pruned_row"},
+	 "SELECT CAST(total(processes) AS INTEGER) FROM pruned_row"},
 };
 
 struct status {

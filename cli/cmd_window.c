@@ -97,9 +97,40 @@ static int add_part(struct window *w, unsigned int db, size_t number)
 	return r;
 }
 
+static bool in_any(const struct boot_range *ranges, size_t count, int64_t boot_ns)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (boot_ns >= ranges[i].from_ns && boot_ns < ranges[i].to_ns)
+			return true;
+	}
+	return false;
+}
+
+/* Of those whom count_running() counts: neither began nor ended in a range, and lived through one.
+ */
+static bool ran_throughout(const struct boot_range *ranges, size_t count, const struct process *p)
+{
+	bool did = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct boot_range *range = &ranges[i];
+
+		if (range->boot != p->boot)
+			continue;
+		if (in_any(range, 1, p->start_boot_ns) ||
+		    (process_ended(p) && in_any(range, 1, p->end_boot_ns)))
+			return false;
+		if (p->start_boot_ns < range->from_ns &&
+		    (!process_ended(p) || p->end_boot_ns >= range->to_ns))
+			did = true;
+	}
+	return did;
+}
+
 /* A parent that is needed by what was found; it may be part of the answer itself, by an exec or its
  * end later on. */
-static int judge_context(struct window *w, unsigned int db, struct process *p)
+static int judge_context(struct window *w, unsigned int db, const struct boot_range *ranges,
+			 size_t count, struct process *p)
 {
 	const struct flags *f = &w->session->flags;
 	int r = seen_add(&w->told[db], p->id);
@@ -111,9 +142,7 @@ static int judge_context(struct window *w, unsigned int db, struct process *p)
 	if (p->told)
 		return 0;
 	/* These are counted as running and shown all the same. */
-	if ((f->since_unix_ns == UNKNOWN || p->start_unix_ns < f->since_unix_ns) &&
-	    (!process_ended(p) ||
-	     (f->until_unix_ns != UNKNOWN && p->end_unix_ns >= f->until_unix_ns)))
+	if (ran_throughout(ranges, count, p))
 		w->running--;
 	if (!selection_in_time(f, p))
 		return 0;
@@ -125,9 +154,11 @@ static int judge_context(struct window *w, unsigned int db, struct process *p)
 /* The processes found in one database, and their ancestors. */
 static int read_found(struct window *w, unsigned int db, struct process_list *list)
 {
+	CLEANUP_FREE struct boot_range *ranges = NULL;
+	const struct flags *f = &w->session->flags;
 	struct query *q = w->session->db[db];
-	size_t first = list->count, context;
-	int r = 0;
+	size_t first = list->count, context, count;
+	int r = query_ranges(q, f->since_unix_ns, f->until_unix_ns, &ranges, &count);
 
 	for (size_t i = 0; r == 0 && i < w->count; i++) {
 		struct process *p;
@@ -147,7 +178,7 @@ static int read_found(struct window *w, unsigned int db, struct process_list *li
 	if (r == 0)
 		r = gather_details(q, list);
 	for (size_t i = context; r == 0 && i < list->count; i++)
-		r = judge_context(w, db, list->item[i]);
+		r = judge_context(w, db, ranges, count, list->item[i]);
 	return r;
 }
 
@@ -234,15 +265,6 @@ static int write_parts(struct window *w)
 		w->answer.part_unix_ns = until;
 	}
 	return r;
-}
-
-static bool in_any(const struct boot_range *ranges, size_t count, int64_t boot_ns)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (boot_ns >= ranges[i].from_ns && boot_ns < ranges[i].to_ns)
-			return true;
-	}
-	return false;
 }
 
 /*

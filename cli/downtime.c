@@ -265,8 +265,9 @@ static int find_in_bounds(struct cover *c, const struct recorder_run *newest, st
 
 	if (c->count == 0)
 		return grow(&d->item, &d->count, &d->size, (struct span){since, until});
+	/* A clock that was behind at first covers what is before that, too. */
 	if (since == UNKNOWN)
-		since = c->first;
+		since = until != UNKNOWN && until <= c->first ? first_covered(c) : c->first;
 	if (until == UNKNOWN)
 		until = c->last;
 	if (scope->until_unix_ns == UNKNOWN && newest && !newest->ended &&

@@ -209,16 +209,18 @@ static int list_alive(struct process *p, const struct moment *m, struct process_
 	return r < 0 ? r : query_load_execs(p->db, list);
 }
 
-static bool is_born_below(const struct process *p, int64_t id)
+/* Also where nobody knows: a line of birth that breaks off may have led there. */
+static bool may_be_born_below(const struct process *p, int64_t id)
 {
 	struct process *above;
 
 	for (int i = 0; p->parent_id && p->parent_id != id && i < ANCESTORS_MAX; i++) {
 		if (query_process(p->db, p->parent_id, &above) != 0)
-			return false;
+			return true;
 		p = above;
 	}
-	return p->parent_id == id;
+	/* The first of a boot, and the first of its kernel threads, have no parent. */
+	return p->parent_id == id || (!p->parent_id && p->pid != 1 && p->pid != 2);
 }
 
 int gather_below(struct process *p, const struct moment *m, unsigned int depth,
@@ -240,7 +242,7 @@ int gather_below(struct process *p, const struct moment *m, unsigned int depth,
 	}
 	for (const struct node *n = forest.first_root; r == 0 && n; n = n->next) {
 		if (n->process != p && moment_is_orphan(m, n->process) &&
-		    is_born_below(n->process, p->id))
+		    may_be_born_below(n->process, p->id))
 			completeness_count_orphan(completeness, n->process);
 	}
 	forest_deinit(&forest);

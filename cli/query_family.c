@@ -128,7 +128,7 @@ static int in_runs(struct family *f, size_t first, size_t end,
 	qsort(f->ids + first, end - first, sizeof(*f->ids), compare_numbers);
 	for (; r == 0 && first < end; first = next) {
 		for (next = first + 1; next < end; next++) {
-			if (f->ids[next] - f->ids[next - 1] > IDS_GAP_MAX)
+			if ((uint64_t)f->ids[next] - (uint64_t)f->ids[next - 1] > IDS_GAP_MAX)
 				break;
 		}
 		r = fn(f, f->ids[first], f->ids[next - 1]);

@@ -475,7 +475,8 @@ int query_load_execs(struct query *q, struct process_list *list)
 	qsort(sorted, n, sizeof(*sorted), compare_ids);
 	for (size_t first = 0, next; r == 0 && first < n; first = next) {
 		for (next = first + 1; next < n; next++) {
-			if (sorted[next]->id - sorted[next - 1]->id > EXECS_GAP_MAX)
+			if ((uint64_t)sorted[next]->id - (uint64_t)sorted[next - 1]->id >
+			    EXECS_GAP_MAX)
 				break;
 		}
 		r = load_run(q, sorted + first, next - first);

@@ -37,7 +37,8 @@ static int find_runs(struct query *q, const struct boot *boot, int64_t from_ns, 
 	sqlite3_bind_int64(stmt, 3, to_ns);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		int64_t zone = sqlite3_column_int64(stmt, 0);
-		struct id_run run = {zone << SCHEMA_ZONE_SHIFT, (zone + 1) << SCHEMA_ZONE_SHIFT};
+		struct id_run run = {(int64_t)((uint64_t)zone << SCHEMA_ZONE_SHIFT),
+				     (int64_t)(((uint64_t)zone + 1) << SCHEMA_ZONE_SHIFT)};
 
 		if (runs.count && runs.item[runs.count - 1].end == run.first) {
 			runs.item[runs.count - 1].end = run.end;

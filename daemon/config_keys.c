@@ -102,9 +102,10 @@ const struct config_key config_keys[] = {
 		.min = 0,
 		.max = SEC(3600),
 		.initial = "10s",
-		.help = "How long a process of which an event found no room in the ring stays in "
-			"process_cache after its end has been committed. Others leave it at their "
-			"end; on kernels that preempt tracepoints, all of them stay.",
+		.help = "How long a process of which an event found no room in the ring, or whose "
+			"birth was not recorded, stays in process_cache after its end has been "
+			"committed. Others leave it at their end; on kernels that preempt "
+			"tracepoints, all of them stay.",
 		.reason = "Until lost events have been rebuilt, which takes a second or two; long "
 			  "enough to look at with bpftool.",
 	},

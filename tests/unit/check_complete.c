@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/losses.h"
+#include "ask.h"
 #include "judged.h"
 #include "suite.h"
 
@@ -230,6 +231,8 @@ END_TEST
 /* Numbers that no recorder writes. */
 START_TEST(pruned_beyond_all_numbers)
 {
+	static const struct ask_case status = {"status --db %s | grep pruned", 0,
+					       "9223372036854775807", NULL};
 	struct process_list list = {0};
 	struct process *p;
 
@@ -243,6 +246,7 @@ START_TEST(pruned_beyond_all_numbers)
 		"(2, %lld, 1, 0, 5)",
 		INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX);
 	judge_time(UNKNOWN, UNKNOWN, NULL);
+	ask(&fixture, &status);
 	ck_assert_uint_eq(judged.count, 2);
 	ck_assert_int_eq(judged.item[0].count, INT64_MAX);
 	ck_assert_int_eq(judged.item[1].count, INT64_MAX);

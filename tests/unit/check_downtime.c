@@ -157,6 +157,20 @@ START_TEST(clock_set_back)
 }
 END_TEST
 
+/* In 1970 at first: that does not say that all until the record was recorded. */
+START_TEST(before_a_clock_that_was_behind)
+{
+	fixture_sql(&fixture, "UPDATE clock SET offset_ns = 0");
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 20 * S, AT(0));
+	judge_time(UNKNOWN, AT(-100), NULL);
+	expect_one(20 * S, AT(-100));
+	judge_time(UNKNOWN, AT(-100), only_first);
+	ck_assert(is_complete(&judged));
+	judge_time(UNKNOWN, AT(100), NULL);
+	ck_assert(is_complete(&judged));
+}
+END_TEST
+
 /* Years ahead at first: that does not say that what is behind the record was recorded. */
 START_TEST(clock_was_ahead)
 {
@@ -336,6 +350,7 @@ int main(void)
 		clock_set_late,
 		gap_before_the_clock,
 		clock_set_back,
+		before_a_clock_that_was_behind,
 		clock_was_ahead,
 		clock_set_forward,
 		clock_corrected,

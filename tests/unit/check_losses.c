@@ -253,6 +253,34 @@ START_TEST(time_twice)
 }
 END_TEST
 
+/* A clock two hours ahead for 20 s: who is shown is not counted, whatever the clock said then. */
+START_TEST(shown_and_not_counted)
+{
+	static const struct ask_case cases[] = {
+		{"window --db %s --since '2026-11-20 00:00:40' --until '2026-11-20 00:01:10'", 0,
+		 "1 other ran throughout", NULL},
+	};
+	const int64_t s = FIXTURE_SECOND;
+	int64_t init;
+
+	fixture_init(&fixture);
+	init = fixture_process(&fixture, &(struct fixture_process){.pid = 1, .exe = "/sbin/init"});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 300,
+							    .start_ns = 10 * s,
+							    .parent = init,
+							    .exe = "/bin/bash"});
+	fixture_process(&fixture, &(struct fixture_process){.pid = 301,
+							    .start_ns = 50 * s,
+							    .parent = init,
+							    .exe = "/bin/short",
+							    .end_after_ns = 10 * s});
+	fixture_sql(&fixture, "UPDATE clock SET offset_ns = %lld", FIXTURE_EPOCH_NS + 7200 * s);
+	fixture_sql(&fixture, "INSERT INTO clock VALUES (1, %lld, %lld)", 20 * s, FIXTURE_EPOCH_NS);
+	fixture_finish(&fixture);
+	ask(&fixture, &cases[0]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("losses");
@@ -265,6 +293,7 @@ int main(void)
 	tcase_add_loop_test(tcase, losses, 0, sizeof(loss_cases) / sizeof(loss_cases[0]));
 	tcase_add_loop_test(tcase, removals, 0, sizeof(removal_cases) / sizeof(removal_cases[0]));
 	tcase_add_loop_test(tcase, time_twice, 0, sizeof(twice_cases) / sizeof(twice_cases[0]));
+	tcase_add_test(tcase, shown_and_not_counted);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -90,6 +90,26 @@ START_TEST(unknown_parent)
 }
 END_TEST
 
+/* Whose child 50 was nobody knows: 51 may have come to anybody. */
+START_TEST(broken_line)
+{
+	static const struct ask_case cases[] = {
+		{"tree --db %s 1 --at '2026-11-20 00:02' --strict", 4,
+		 "1 of whom it is not recorded who their parent was then, the first left(51)",
+		 "/bin/left"},
+		{"tree --db %s 1 --at '2026-11-20 00:00:15' --strict", 0, "complete", "incomplete"},
+	};
+	int64_t mid;
+
+	add(&fixture, 1, 0, 0, "/sbin/init", 0, OUTSIDE);
+	mid = add(&fixture, 50, 10, 0, "/bin/mid", 20, INSIDE);
+	add(&fixture, 51, 15, mid, "/bin/left", 0, INSIDE);
+	fixture_finish(&fixture);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ask(&fixture, &cases[i]);
+}
+END_TEST
+
 /*
  * One namespace after the other had the same number: of 31, which 33 was put into and left 34; of
  * 35, where 37 left 38; and before and after them, of 21 and 39.
@@ -230,6 +250,7 @@ int main(void)
 			    sizeof(unknown_cases) / sizeof(unknown_cases[0]));
 	tcase_add_loop_test(tcase, copy_has_inits, 0,
 			    sizeof(export_cases) / sizeof(export_cases[0]));
+	tcase_add_test(tcase, broken_line);
 	tcase_add_test(tcase, several_databases);
 	tcase_add_test(tcase, many_orphans);
 	suite_add_tcase(suite, tcase);
