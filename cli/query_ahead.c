@@ -239,6 +239,7 @@ static size_t find_images(struct query *q, const struct query_ahead *what, struc
 
 	if (query_prepare(q, QUERY_AHEAD, &stmt) < 0)
 		return 0;
+	sqlite3_clear_bindings(stmt);
 	if (what->started) {
 		sqlite3_bind_int(stmt, 3, what->started->boot->number);
 		sqlite3_bind_int64(stmt, 4, what->started->from_ns);

@@ -107,10 +107,16 @@ static void open_query(struct query **ret_query)
 /* How many pages of the file are in memory after this hint, and what it asks for itself. */
 static ssize_t hinted(const struct query_ahead *what, ssize_t wanted)
 {
+	const struct id_run some = {1, 100};
+	struct boot_range never;
 	struct query *q;
 	ssize_t count, there;
 
 	open_query(&q);
+	/* As a question before it, of a time in which none of them started. */
+	never = (struct boot_range){query_boot(q, 1), 0, 1};
+	q->blocks_read -= 1 << 20;
+	query_ahead(q, &(struct query_ahead){&some, 1, &never, NULL});
 	q->blocks_read -= 1 << 20;
 	count = resident(true);
 	ck_assert_int_lt(count, 64);
