@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/store_bind.h"
+#include "daemon/store_log.h"
 #include "schema/cleanup.h"
 
 static const char *const sql[STORE_STMTS] = {
@@ -109,9 +110,10 @@ int store_open(struct store *store, const char *path)
 	int r;
 
 	*store = (struct store){.zone = -1};
-	r = schema_open_writer(path, &store->db);
+	r = schema_open_through(path, store_log_vfs(), &store->db);
 	if (r < 0)
 		return r;
+	store_log_follow(store->db);
 	/* Whoever else holds the write lock: the ring can wait, the loop cannot. */
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, BUSY_MS);

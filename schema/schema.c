@@ -175,14 +175,14 @@ static void configure(void)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int open_with(const char *path, int flags, sqlite3 **ret_db)
+static int open_with(const char *path, int flags, const char *vfs, sqlite3 **ret_db)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sqlite3 *db = NULL;
 	int rc;
 
 	pthread_once(&once, configure);
-	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
 
 	if (rc != SQLITE_OK) {
 		int r = db && sqlite3_system_errno(db) ? -sqlite3_system_errno(db)
@@ -227,13 +227,13 @@ static int set_up_writer(sqlite3 *db)
 			       "PRAGMA temp_store = MEMORY");
 }
 
-int schema_open_writer(const char *path, sqlite3 **ret_db)
+int schema_open_through(const char *path, const char *vfs, sqlite3 **ret_db)
 {
 	sqlite3 *db = NULL;
 	int r = check_file(path, true);
 
 	if (r == 0)
-		r = open_with(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db);
+		r = open_with(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs, &db);
 	if (r < 0)
 		return r;
 	r = set_up_writer(db);
@@ -243,6 +243,11 @@ int schema_open_writer(const char *path, sqlite3 **ret_db)
 	}
 	*ret_db = db;
 	return 0;
+}
+
+int schema_open_writer(const char *path, sqlite3 **ret_db)
+{
+	return schema_open_through(path, NULL, ret_db);
 }
 
 /*
@@ -267,7 +272,7 @@ static int open_copy(const char *path, sqlite3 **ret_db)
 	fputs("?immutable=1", out);
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	return open_with(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ret_db);
+	return open_with(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, ret_db);
 }
 
 static bool has_wal(const char *path)
@@ -286,7 +291,7 @@ int schema_open_reader(const char *path, sqlite3 **ret_db)
 	if (r == 0 && access(path, R_OK) < 0)
 		r = -errno;
 	if (r == 0)
-		r = has_wal(path) ? open_with(path, SQLITE_OPEN_READONLY, &db)
+		r = has_wal(path) ? open_with(path, SQLITE_OPEN_READONLY, NULL, &db)
 				  : open_copy(path, &db);
 	if (r < 0)
 		return r;
