@@ -35,6 +35,8 @@
 #define RESERVE_BYTES (16 << 20)
 /* How many times its mark the log may grow to while the disk is slow. */
 #define PATIENCE 4
+/* Prepared for: it grows further yet on a disk that does not keep up with a storm at all. */
+#define MAPPED_TIMES 8
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -271,6 +273,10 @@ static void *thread_main(void *argument)
 		w.wal_fd = open_wal(w.c->options.database);
 		r = w.wal_fd < 0 ? w.wal_fd : 0;
 	}
+	/* It can do its work without. */
+	if (r == 0)
+		note(w.c,
+		     store_wal_map(w.db, MAPPED_TIMES * w.c->options.wal_max_bytes / PAGE_BYTES));
 	note(w.c, r);
 	if (r == 0)
 		work(&w);

@@ -3,6 +3,10 @@
 
 #include <stddef.h>
 
+/* https://www.sqlite.org/walformat.html#the_wal_index_file_format */
+#define REGION_BYTES 32768
+#define REGION_PAGES 4096
+
 int store_wal_open(const char *path, sqlite3 **ret_db)
 {
 	int r = schema_open_writer(path, ret_db);
@@ -15,6 +19,20 @@ int store_wal_open(const char *path, sqlite3 **ret_db)
 void store_wal_close(sqlite3 *db)
 {
 	sqlite3_close(db);
+}
+
+int store_wal_map(sqlite3 *db, uint64_t pages)
+{
+	sqlite3_file *file = NULL;
+	void volatile *region = NULL;
+	int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+	if (rc != SQLITE_OK || !file || !file->pMethods || file->pMethods->iVersion < 2)
+		return schema_error(rc);
+	/* One more: the first holds fewer pages. With it come all before. */
+	rc = file->pMethods->xShmMap(file, (int)(pages / REGION_PAGES + 1), REGION_BYTES, 1,
+				     &region);
+	return schema_error(rc);
 }
 
 int store_wal_checkpoint(sqlite3 *db, enum store_wal_mode mode,

@@ -13,6 +13,13 @@
 int store_wal_open(const char *path, sqlite3 **ret_db);
 void store_wal_close(sqlite3 *db);
 
+/*
+ * Maps what the connections of this process share (-shm), as far as a log of so many pages needs
+ * it. SQLite would with the growing log: a file that grows, and is mapped, waits for the file
+ * system where that is busy, and meanwhile no thread of the process can map anything.
+ */
+int store_wal_map(sqlite3 *db, uint64_t pages);
+
 enum store_wal_mode {
 	STORE_WAL_PASSIVE,  /* what no reader needs any more; in nobody's way */
 	STORE_WAL_TRUNCATE, /* all of it, and the log becomes empty; keeps the writer out */
