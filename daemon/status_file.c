@@ -12,33 +12,85 @@
 #include "daemon/thread.h"
 #include "schema/cleanup.h"
 
+/* Sizes are multiples of this, filled up with empty lines, so that they seldom change. */
+#define PAD_BYTES 1024
+
+static bool is_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
+}
+
+/* Beside its name, what was there before last, to be written over; or a new one. */
+static int open_beside(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_ours(&st))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Over what is there, however long that was. */
+static int print_over(FILE *out, const struct status *status,
+		      int (*print)(FILE *, const struct status *))
+{
+	struct stat st;
+	int r = print(out, status);
+
+	while (r == 0 && ftell(out) % PAD_BYTES)
+		if (fputc('\n', out) == EOF)
+			r = -errno;
+	if (r == 0 && (fflush(out) != 0 || fstat(fileno(out), &st) < 0 ||
+		       (st.st_size > ftell(out) && ftruncate(fileno(out), ftell(out)) < 0)))
+		r = -errno;
+	return r;
+}
+
+/*
+ * The two change names, where a rename would free the blocks of one: on some file systems a second
+ * later, and every second, that makes the disk write, and discard what it wrote.
+ */
+static int exchange(const char *one, const char *other)
+{
+	struct stat st;
+
+	if (lstat(other, &st) == 0 && is_ours(&st) &&
+	    renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0)
+		return 0;
+	return rename(one, other) < 0 ? -errno : 0;
+}
+
 /* Beside its name first, so that nobody reads half of it. */
 static int replace_file(const char *path, const struct status *status,
 			int (*print)(FILE *, const struct status *))
 {
-	CLEANUP_FREE char *temporary = NULL;
+	CLEANUP_FREE char *beside = NULL;
 	FILE *out;
 	int fd, r;
 
-	if (asprintf(&temporary, "%s.new", path) < 0)
+	if (asprintf(&beside, "%s.new", path) < 0)
 		return -ENOMEM;
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = open_beside(beside);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	out = fdopen(fd, "w");
 	if (!out) {
 		close(fd);
 		return -ENOMEM;
 	}
 	fchmod(fd, 0644);
-	r = print(out, status);
+	r = print_over(out, status, print);
 	if (fclose(out) != 0 && r == 0)
 		r = -errno;
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
+	if (r == 0)
+		r = exchange(beside, path);
 	if (r < 0)
-		unlink(temporary);
+		unlink(beside);
 	return r;
 }
 
@@ -53,12 +105,21 @@ int status_file_replace(const struct config *config, const struct status *status
 	return json < 0 ? json : metrics;
 }
 
+static void remove_file(const char *path)
+{
+	CLEANUP_FREE char *beside = NULL;
+
+	if (!*path)
+		return;
+	unlink(path);
+	if (asprintf(&beside, "%s.new", path) >= 0)
+		unlink(beside);
+}
+
 void status_file_remove(const struct config *config)
 {
-	if (*config->status_file)
-		unlink(config->status_file);
-	if (*config->metrics_file)
-		unlink(config->metrics_file);
+	remove_file(config->status_file);
+	remove_file(config->metrics_file);
 }
 
 static void *thread_main(void *argument)

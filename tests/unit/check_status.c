@@ -254,8 +254,10 @@ START_TEST(one_file_fails)
 {
 	char missing[] = "/nonexistent/status.json";
 	struct dirent *entry;
+	char beside[sizeof(json_path) + 4];
 	DIR *d;
 
+	snprintf(beside, sizeof(beside), "%s.new", json_path);
 	config.status_file = missing;
 	ck_assert_int_eq(write_now(1090 * SECOND), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(read_all(metrics_path), "lineaged_info"));
@@ -263,14 +265,67 @@ START_TEST(one_file_fails)
 	ck_assert_int_eq(mkdir(json_path, 0755), 0);
 	ck_assert_int_eq(write_now(1090 * SECOND), -EISDIR);
 	ck_assert_int_eq(rmdir(json_path), 0);
+	ck_assert_int_lt(access(beside, F_OK), 0);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	ck_assert_int_eq(access(beside, F_OK), 0);
+	status_file_remove(&config);
 	d = opendir(directory);
 	while ((entry = readdir(d)))
 		ck_assert_ptr_null(strstr(entry->d_name, ".new"));
 	closedir(d);
-	ck_assert_int_eq(write_now(1090 * SECOND), 0);
-	status_file_remove(&config);
 	ck_assert_int_lt(access(json_path, F_OK), 0);
 	ck_assert_int_lt(access(metrics_path, F_OK), 0);
+}
+END_TEST
+
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* Two files take turns, so that no blocks are freed; of others' nothing is written over. */
+START_TEST(two_files_take_turns)
+{
+	char beside[sizeof(json_path) + 4], other[sizeof(json_path)];
+	ino_t first, second;
+	FILE *f;
+
+	snprintf(beside, sizeof(beside), "%s.new", json_path);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	first = inode_of(json_path);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	second = inode_of(json_path);
+	ck_assert_uint_ne(first, second);
+	/* As one that was longer. */
+	ck_assert_int_eq(truncate(beside, 1 << 20), 0);
+	ck_assert_int_eq(write_now(1090 * SECOND), 0);
+	ck_assert_uint_eq(inode_of(json_path), first);
+	ck_assert_uint_eq(inode_of(beside), second);
+	ck_assert_str_ne(figure("uptime_seconds"), "");
+	ck_assert_uint_lt(strlen(read_all(json_path)), 8192);
+	f = fopen(other, "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("kept", f);
+	fclose(f);
+	for (int i = 0; i < 3; i++) {
+		unlink(beside);
+		if (i == 0)
+			ck_assert_int_eq(symlink(other, beside), 0);
+		else if (i == 1)
+			ck_assert_int_eq(link(other, beside), 0);
+		else
+			ck_assert_int_eq(mkfifo(beside, 0600), 0);
+		ck_assert_int_eq(write_now(1090 * SECOND), 0);
+		ck_assert_str_eq(read_all(other), "kept");
+		ck_assert_str_ne(figure("uptime_seconds"), "");
+	}
+	unlink(other);
+	status_file_remove(&config);
 }
 END_TEST
 
@@ -278,7 +333,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		says_what_it_is, writes_when_it_is_time,  rates_of_a_minute, lag_of_what_waits,
-		by_the_thread,	 metrics_are_well_formed, one_file_fails,
+		by_the_thread,	 metrics_are_well_formed, one_file_fails,    two_files_take_turns,
 	};
 	Suite *suite = suite_create("status");
 	TCase *tcase = tcase_create("status");
