@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "daemon/config_file.h"
@@ -277,13 +278,28 @@ static int config_set_defaults(struct config *config)
 	return 0;
 }
 
+/* OverflowMax= is taken from the kernel's memory, beside whatever makes the node busy. */
+#define OVERFLOW_SHARE 16
+
+static uint64_t machine_memory(const struct config_source *source)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	if (source->memory_bytes)
+		return source->memory_bytes;
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+}
+
 /* Values that follow from others. */
 static int config_derive(struct config_loader *loader)
 {
 	struct config *config = loader->config;
 	const struct config_key *status = key_find("Report", "StatusFile");
+	uint64_t share = machine_memory(loader->source) / OVERFLOW_SHARE;
 	char *path;
 
+	if (config->overflow_bytes > share)
+		config->overflow_bytes = share;
 	if (config->max_use_bytes && config->wal_max_bytes > config->max_use_bytes / 4)
 		config->wal_max_bytes = config->max_use_bytes / 4;
 	/* Recorders with databases of their own must not write one status file. */

@@ -74,6 +74,7 @@ struct config_source {
 	const char *file; /* --config: only this file, no drop-ins; NULL: the usual ones */
 	const struct config_override *overrides;
 	size_t overrides_count;
+	uint64_t memory_bytes; /* of the machine; 0: as the kernel says */
 	config_report_fn report;
 	void *userdata;
 };

@@ -79,13 +79,14 @@ const struct config_key config_keys[] = {
 		.min = MIB(16),
 		.max = GIB(1),
 		.flags = CONFIG_ZERO_IS_OFF,
-		.initial = "256M",
+		.initial = "512M",
 		.help = "Memory that the ring is moved to while a commit waits for the disk, in "
 			"pieces of 16M that are made when they are needed and given back ten "
-			"seconds later. 0: no such memory, so that the ring alone must last.",
+			"seconds later. Never more than a sixteenth of the machine's memory. "
+			"0: no such memory, so that the ring alone must last.",
 		.reason =
-			"With the ring, nine seconds of the most that two CPUs can start: so long "
-			"a disk may keep a writer waiting while all processors are busy.",
+			"With the ring, 18 seconds of the most that two CPUs can start: disks have "
+			"been seen to keep a writer waiting for 17 while all processors were busy.",
 	},
 	{
 		KEY("Capture", "CacheEntries", CONFIG_COUNT, cache_entries),

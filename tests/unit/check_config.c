@@ -145,6 +145,33 @@ START_TEST(test_every_key)
 }
 END_TEST
 
+START_TEST(test_overflow_is_bounded_by_the_memory)
+{
+	static const struct {
+		const char *text;
+		uint64_t memory_mib, overflow_mib;
+	} rows[] = {
+		{"", 32768, 512},
+		{"", 4096, 256},
+		{"", 512, 32},
+		{"[Capture]\nOverflowMax=128M\n", 4096, 128},
+		{"[Capture]\nOverflowMax=1G\n", 65536, 1024},
+		{"[Capture]\nOverflowMax=1G\n", 8192, 512},
+		{"[Capture]\nOverflowMax=0\n", 8192, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_source source = {
+			.root = root, .report = report, .memory_bytes = rows[i].memory_mib << 20};
+		CLEANUP_CONFIG struct config *c = NULL;
+
+		write_file("/etc/lineaged/lineaged.conf", rows[i].text);
+		ck_assert_int_eq(config_load(&source, &c), 0);
+		ck_assert_uint_eq(c->overflow_bytes, rows[i].overflow_mib << 20);
+	}
+}
+END_TEST
+
 START_TEST(test_unknown_is_a_warning_with_its_line)
 {
 	CLEANUP_CONFIG struct config *c = NULL;
@@ -446,6 +473,7 @@ static void add_file_tests(TCase *tcase)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_defaults);
 	tcase_add_test(tcase, test_every_key);
+	tcase_add_test(tcase, test_overflow_is_bounded_by_the_memory);
 	tcase_add_test(tcase, test_unknown_is_a_warning_with_its_line);
 	tcase_add_test(tcase, test_bad_values_are_all_told);
 	tcase_add_test(tcase, test_indentation_continues_nothing);
