@@ -5,6 +5,9 @@
 #include <json-c/json.h>
 #include <sys/stat.h>
 
+/* Half of it is seen by who waits between opening and reading for as long as the daemon does
+ * between writing. */
+#define TRIES 3
 /* The daemon writes a few KiB; more is not its file. */
 #define STATUS_BYTES_MAX (1024 * 1024)
 #define STATUS_DEPTH_MAX 8
@@ -61,6 +64,15 @@ static void read_value(struct reader *r, const char *name, json_object *object, 
 	r->fn(&v, r->userdata);
 }
 
+static json_object *read_file(const char *path)
+{
+	json_object *root = NULL;
+
+	for (int i = 0; i < TRIES && !root; i++)
+		root = json_object_from_file(path);
+	return root;
+}
+
 int status_file_read(const char *path, void (*fn)(const struct status_value *value, void *userdata),
 		     void *userdata)
 {
@@ -72,7 +84,7 @@ int status_file_read(const char *path, void (*fn)(const struct status_value *val
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size > STATUS_BYTES_MAX)
 		return -EBADMSG;
-	root = json_object_from_file(path);
+	root = read_file(path);
 	if (!root || !json_object_is_type(root, json_type_object)) {
 		json_object_put(root);
 		return -EBADMSG;

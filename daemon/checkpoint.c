@@ -35,8 +35,15 @@
 #define RESERVE_BYTES (16 << 20)
 /* How many times its mark the log may grow to while the disk is slow. */
 #define PATIENCE 4
-/* Prepared for: it grows further yet on a disk that does not keep up with a storm at all. */
-#define MAPPED_TIMES 8
+/*
+ * What the connections share is mapped for a log of so many times WalMax=, as which it grows on a
+ * disk that does not keep up with a storm at all; 4 MiB, by default. Not for more than is said
+ * here.
+ */
+#define MAPPED_TIMES	  8
+#define MAPPED_MOST_BYTES (2ULL << 30)
+#define MAPPED_AT_ONCE	  (STORE_WAL_REGION_PAGES * PAGE_BYTES)
+#define MAPPED_PAUSE_US	  500
 /* How often a log is looked at that could not be emptied, or that has just grown. */
 #define LOOK_NS (250 * NS_PER_MS)
 
@@ -211,6 +218,15 @@ static void sync_wal(struct worker *w, uint64_t pages)
 	atomic_store(&c->synced_boot_ns, before);
 }
 
+/* Whether the file system of a log has so much that its full size does not matter there. */
+static bool has_room(int fd, const struct checkpoint_options *options)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) == 0 &&
+	       (uint64_t)fs.f_bavail * fs.f_frsize >= RESERVE_SHARE * options->wal_max_bytes;
+}
+
 static int open_wal(const char *database)
 {
 	CLEANUP_FREE char *path = NULL;
@@ -264,6 +280,26 @@ static void work(struct worker *w)
 	copy(w, STORE_WAL_TRUNCATE);
 }
 
+/*
+ * Region by region: meanwhile no connection of this process gets or gives back a lock. Where it
+ * fails, SQLite does it when it must.
+ */
+static void map_ahead(struct worker *w)
+{
+	const struct checkpoint_options *options = &w->c->options;
+	uint64_t bytes = MAPPED_TIMES * options->wal_max_bytes;
+
+	if (bytes > MAPPED_MOST_BYTES)
+		bytes = MAPPED_MOST_BYTES;
+	if (!has_room(w->wal_fd, options))
+		return;
+	for (uint64_t at = 0; at <= bytes && !atomic_load(&w->c->stop); at += MAPPED_AT_ONCE) {
+		if (store_wal_map(w->db, at / PAGE_BYTES) < 0)
+			return;
+		usleep(MAPPED_PAUSE_US);
+	}
+}
+
 static void *thread_main(void *argument)
 {
 	struct worker w = {.c = argument, .wal_fd = -1};
@@ -273,10 +309,8 @@ static void *thread_main(void *argument)
 		w.wal_fd = open_wal(w.c->options.database);
 		r = w.wal_fd < 0 ? w.wal_fd : 0;
 	}
-	/* It can do its work without. */
 	if (r == 0)
-		note(w.c,
-		     store_wal_map(w.db, MAPPED_TIMES * w.c->options.wal_max_bytes / PAGE_BYTES));
+		map_ahead(&w);
 	note(w.c, r);
 	if (r == 0)
 		work(&w);
@@ -395,12 +429,10 @@ void checkpoint_turn(struct checkpoint *c, uint64_t written_pages)
 static bool reserve(const struct checkpoint_options *options)
 {
 	CLEANUP_CLOSE int fd = open_wal(options->database);
-	struct statvfs fs;
 	struct stat st;
 	off_t piece;
 
-	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0 ||
-	    (uint64_t)fs.f_bavail * fs.f_frsize < RESERVE_SHARE * options->wal_max_bytes ||
+	if (fd < 0 || fstat(fd, &st) < 0 || !has_room(fd, options) ||
 	    (uint64_t)st.st_size >= options->wal_max_bytes)
 		return false;
 	/* Not written: zeros for all of it were 256 MiB for the disk, and 0.6 s, with every start.

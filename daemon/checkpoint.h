@@ -4,8 +4,8 @@
  *
  * The writer's commits are not synced. This thread copies the write-ahead log into the database
  * (which syncs both, in the right order) and syncs the log itself every SyncIntervalSec=: that is
- * what a power cut can cost. It has a connection of its own and never holds a lock that the writer
- * needs.
+ * what a power cut can cost. It has a connection of its own and holds a lock that the writer
+ * needs for a moment at most.
  *
  * The writer can begin the log anew only at a moment when all of it has been copied, and while it
  * writes there is no such moment. So once nearly all has been copied and synced, the thread asks

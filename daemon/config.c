@@ -17,6 +17,7 @@
 #include "daemon/config_file.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_value.h"
+#include "daemon/overflow.h"
 #include "schema/cleanup.h"
 #include "schema/schema.h"
 
@@ -298,6 +299,9 @@ static int config_derive(struct config_loader *loader)
 	uint64_t share = machine_memory(loader->source) / OVERFLOW_SHARE;
 	char *path;
 
+	share -= share % OVERFLOW_SEGMENT_BYTES;
+	if (share < OVERFLOW_SEGMENT_BYTES)
+		share = OVERFLOW_SEGMENT_BYTES;
 	if (config->overflow_bytes > share)
 		config->overflow_bytes = share;
 	if (config->max_use_bytes && config->wal_max_bytes > config->max_use_bytes / 4)

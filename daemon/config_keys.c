@@ -82,7 +82,8 @@ const struct config_key config_keys[] = {
 		.initial = "512M",
 		.help = "Memory that the ring is moved to while a commit waits for the disk, in "
 			"pieces of 16M that are made when they are needed and given back ten "
-			"seconds later. Never more than a sixteenth of the machine's memory. "
+			"seconds later: at least one, and never more than make a sixteenth of "
+			"the machine's memory. "
 			"0: no such memory, so that the ring alone must last.",
 		.reason =
 			"With the ring, 18 seconds of the most that two CPUs can start: disks have "

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The daemon's figures as files: StatusFile= (JSON, for lineage-query status) and MetricsFile= (for
- * node_exporter's textfile collector). Both are written beside their name and then renamed, so that
- * a reader sees a whole one.
+ * node_exporter's textfile collector). Two files take turns under each name, so a reader who opens
+ * it sees a whole one; who has it open for longer than STATUS_CHANGED_NS may see parts of the next.
  *
  * JSON: numbers are integers; keys that end in _seconds are decimal numbers. A key whose value is
  * not known is left out. In this order:

@@ -35,20 +35,36 @@ static int open_beside(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Over what is there, however long that was. */
-static int print_over(FILE *out, const struct status *status,
-		      int (*print)(FILE *, const struct status *))
+/* Filled up. *ret_text is the caller's, also after an error. */
+static int print_padded(const struct status *status, int (*print)(FILE *, const struct status *),
+			char **ret_text, size_t *ret_size)
 {
-	struct stat st;
-	int r = print(out, status);
+	FILE *out = open_memstream(ret_text, ret_size);
+	long over;
+	int r;
 
-	while (r == 0 && ftell(out) % PAD_BYTES)
-		if (fputc('\n', out) == EOF)
-			r = -errno;
-	if (r == 0 && (fflush(out) != 0 || fstat(fileno(out), &st) < 0 ||
-		       (st.st_size > ftell(out) && ftruncate(fileno(out), ftell(out)) < 0)))
-		r = -errno;
-	return r;
+	if (!out)
+		return -ENOMEM;
+	r = print(out, status);
+	over = ftell(out) % PAD_BYTES;
+	for (long i = over; r == 0 && i > 0 && i < PAD_BYTES; i++)
+		fputc('\n', out);
+	if (ferror(out) && r == 0)
+		r = -ENOMEM;
+	return fclose(out) != 0 && r == 0 ? -ENOMEM : r;
+}
+
+/* At once, over what is there, however long that was. */
+static int write_over(int fd, const char *text, size_t size)
+{
+	ssize_t n = write(fd, text, size);
+	struct stat st;
+
+	if (n >= 0 && (size_t)n < size)
+		return -ENOSPC;
+	if (n < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_size > (off_t)size && ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 /*
@@ -65,28 +81,25 @@ static int exchange(const char *one, const char *other)
 	return rename(one, other) < 0 ? -errno : 0;
 }
 
-/* Beside its name first, so that nobody reads half of it. */
+/* Beside its name first, so that nobody who opens it reads half of it. */
 static int replace_file(const char *path, const struct status *status,
 			int (*print)(FILE *, const struct status *))
 {
 	CLEANUP_FREE char *beside = NULL;
-	FILE *out;
-	int fd, r;
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_CLOSE int fd = -1;
+	size_t size = 0;
+	int r = print_padded(status, print, &text, &size);
 
+	if (r < 0)
+		return r;
 	if (asprintf(&beside, "%s.new", path) < 0)
 		return -ENOMEM;
 	fd = open_beside(beside);
 	if (fd < 0)
 		return fd;
-	out = fdopen(fd, "w");
-	if (!out) {
-		close(fd);
-		return -ENOMEM;
-	}
 	fchmod(fd, 0644);
-	r = print_over(out, status, print);
-	if (fclose(out) != 0 && r == 0)
-		r = -errno;
+	r = write_over(fd, text, size);
 	if (r == 0)
 		r = exchange(beside, path);
 	if (r < 0)

@@ -23,7 +23,7 @@ struct log {
 	sqlite3_int64 start;
 	int length;
 	uint8_t *bytes; /* PIECE_BYTES, and room for zeros up to the end of a page */
-	/* Behind what was written or collected last; -1: not known. */
+	/* Where the next frame is expected; -1: not known. */
 	sqlite3_int64 tail;
 	bool ends; /* the frame that is being written ends a transaction */
 	/* sqlite3_file of the VFS below, as long as that needs; SQLite aligns to 8 bytes */
@@ -55,11 +55,8 @@ static int write_out(struct log *log, int length, int collected)
 	sqlite3_file *file = (sqlite3_file *)log->below;
 	int rc = file->pMethods->xWrite(file, log->bytes, length, log->start);
 
-	if (rc != SQLITE_OK) {
-		/* The transaction fails. Not tried again: what it would be part of is not known. */
-		forget(log);
+	if (rc != SQLITE_OK)
 		return rc;
-	}
 	log->start += length;
 	log->length -= collected;
 	memmove(log->bytes, log->bytes + collected, (size_t)log->length);
@@ -135,11 +132,10 @@ static int write_elsewhere(struct log *log, const void *bytes, int amount, sqlit
 	return rc;
 }
 
-static int log_write(sqlite3_file *file, const void *bytes, int amount, sqlite3_int64 offset)
+static int take(struct log *log, const void *bytes, int amount, sqlite3_int64 offset)
 {
 	static const uint8_t none[4];
-	struct log *log = log_of(file);
-	/* SQLite writes a new header only when the log has been copied and begins anew. */
+	/* A new header: the log has been copied and begins anew, or nothing of it is of worth. */
 	bool anew = offset == 0 && amount == LOG_HEADER_BYTES;
 	int rc = SQLITE_OK;
 
@@ -161,6 +157,19 @@ static int log_write(sqlite3_file *file, const void *bytes, int amount, sqlite3_
 	rc = offset + amount == log->tail ? write_last(log) : write_all(log);
 	if (rc == SQLITE_OK)
 		log->tail = offset + amount;
+	return rc;
+}
+
+static int log_write(sqlite3_file *file, const void *bytes, int amount, sqlite3_int64 offset)
+{
+	int rc = take(log_of(file), bytes, amount, offset);
+
+	/*
+	 * The transaction fails: what of it is still here is not tried again. Unlike in the calls
+	 * below, after which SQLite may go on with it, and then it must be written yet.
+	 */
+	if (rc != SQLITE_OK)
+		forget(log_of(file));
 	return rc;
 }
 
@@ -281,8 +290,10 @@ static int open_log(sqlite3_vfs *self, const char *name, sqlite3_file *file, int
 
 static void register_vfs(void)
 {
-	sqlite3_vfs *other = sqlite3_vfs_find(NULL);
+	sqlite3_vfs *other;
 
+	schema_configure();
+	other = sqlite3_vfs_find(NULL);
 	if (!other)
 		return;
 	vfs = *other;

@@ -23,8 +23,11 @@
  */
 const char *store_log_vfs(void);
 
-/* To be called once for each connection that has been opened with it: what a transaction that was
- * rolled back had not written yet must be forgotten. */
+/*
+ * To be called once for each connection that has been opened with it: what a transaction that was
+ * rolled back had not written yet must be forgotten. It does so for "main": nothing else may be
+ * attached to such a connection.
+ */
 void store_log_follow(sqlite3 *db);
 
 #endif

@@ -5,7 +5,6 @@
 
 /* https://www.sqlite.org/walformat.html#the_wal_index_file_format */
 #define REGION_BYTES 32768
-#define REGION_PAGES 4096
 
 int store_wal_open(const char *path, sqlite3 **ret_db)
 {
@@ -29,9 +28,9 @@ int store_wal_map(sqlite3 *db, uint64_t pages)
 
 	if (rc != SQLITE_OK || !file || !file->pMethods || file->pMethods->iVersion < 2)
 		return schema_error(rc);
-	/* One more: the first holds fewer pages. With it come all before. */
-	rc = file->pMethods->xShmMap(file, (int)(pages / REGION_PAGES + 1), REGION_BYTES, 1,
-				     &region);
+	/* The first holds fewer pages than the others. */
+	rc = file->pMethods->xShmMap(file, (int)(pages / STORE_WAL_REGION_PAGES + 1), REGION_BYTES,
+				     1, &region);
 	return schema_error(rc);
 }
 

@@ -13,10 +13,14 @@
 int store_wal_open(const char *path, sqlite3 **ret_db);
 void store_wal_close(sqlite3 *db);
 
+/* Pages of the log that one region of the index tells of. */
+#define STORE_WAL_REGION_PAGES 4096
+
 /*
  * Maps what the connections of this process share (-shm), as far as a log of so many pages needs
  * it. SQLite would with the growing log: a file that grows, and is mapped, waits for the file
- * system where that is busy, and meanwhile no thread of the process can map anything.
+ * system where that is busy, and meanwhile no thread of the process can map anything. While this is
+ * done the writer cannot take a lock, so not much of it at once.
  */
 int store_wal_map(sqlite3 *db, uint64_t pages);
 

@@ -175,13 +175,19 @@ static void configure(void)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int open_with(const char *path, int flags, const char *vfs, sqlite3 **ret_db)
+void schema_configure(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, configure);
+}
+
+static int open_with(const char *path, int flags, const char *vfs, sqlite3 **ret_db)
+{
 	sqlite3 *db = NULL;
 	int rc;
 
-	pthread_once(&once, configure);
+	schema_configure();
 	rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
 
 	if (rc != SQLITE_OK) {

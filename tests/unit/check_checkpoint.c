@@ -121,6 +121,33 @@ static struct checkpoint_options options(void)
 		.database = path, .sync_interval_ns = 100000000, .wal_max_bytes = 256u << 20};
 }
 
+/* What the connections share is mapped for a log of eight times WalMax=, before the log grows. */
+START_TEST(test_the_index_is_mapped_ahead)
+{
+	struct checkpoint_options o;
+	struct checkpoint c;
+	char shm[96];
+
+	begin();
+	snprintf(shm, sizeof(shm), "%s-shm", path);
+	o = options();
+	o.wal_max_bytes = 32 << 20;
+	ck_assert_int_le(size_of(shm), 32768);
+	ck_assert_int_eq(checkpoint_start(&c, &o), 0);
+	for (int i = 0; i < 500 && size_of(shm) < 17 * 32768; i++)
+		wait_ms(10);
+	ck_assert_int_ge(size_of(shm), 17 * 32768);
+	ck_assert_int_le(size_of(shm), 20 * 32768);
+	thread = &c;
+	write_some();
+	thread = NULL;
+	checkpoint_stop(&c);
+	ck_assert_int_eq(atomic_load(&c.failures), 0);
+	ck_assert_int_eq(rows_without_log(), rows);
+	end();
+}
+END_TEST
+
 START_TEST(test_everything_is_in_the_file_at_the_end)
 {
 	struct checkpoint_options o;
@@ -251,6 +278,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		test_the_index_is_mapped_ahead,
 		test_everything_is_in_the_file_at_the_end,
 		test_the_log_is_emptied_while_there_is_writing,
 		test_a_reserved_log,

@@ -154,6 +154,8 @@ START_TEST(test_overflow_is_bounded_by_the_memory)
 		{"", 32768, 512},
 		{"", 4096, 256},
 		{"", 512, 32},
+		{"", 4095, 240},
+		{"", 128, 16},
 		{"[Capture]\nOverflowMax=128M\n", 4096, 128},
 		{"[Capture]\nOverflowMax=1G\n", 65536, 1024},
 		{"[Capture]\nOverflowMax=1G\n", 8192, 512},

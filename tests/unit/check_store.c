@@ -57,6 +57,18 @@ static const char *const statements[STORE_STMTS] = {
 #undef X
 };
 
+/* Counting takes a lock for each allocation; it can be switched off only before all else. */
+START_TEST(test_memory_is_not_counted)
+{
+	sqlite3_int64 used = -1, most;
+
+	begin();
+	ck_assert_int_eq(sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &used, &most, 0), SQLITE_OK);
+	ck_assert_int_eq(used, 0);
+	end();
+}
+END_TEST
+
 START_TEST(test_every_statement_is_prepared)
 {
 	begin();
@@ -386,6 +398,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		test_memory_is_not_counted,
 		test_every_statement_is_prepared,
 		test_no_syntax_newer_than_3_34,
 		test_rows_come_back,
