@@ -12,9 +12,6 @@
 #include "daemon/thread.h"
 #include "schema/cleanup.h"
 
-/* Sizes are multiples of this, filled up with empty lines, so that they seldom change. */
-#define PAD_BYTES 1024
-
 static bool is_ours(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
@@ -35,20 +32,16 @@ static int open_beside(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Filled up. *ret_text is the caller's, also after an error. */
-static int print_padded(const struct status *status, int (*print)(FILE *, const struct status *),
-			char **ret_text, size_t *ret_size)
+/* *ret_text is the caller's, also after an error. */
+static int print_text(const struct status *status, int (*print)(FILE *, const struct status *),
+		      char **ret_text, size_t *ret_size)
 {
 	FILE *out = open_memstream(ret_text, ret_size);
-	long over;
 	int r;
 
 	if (!out)
 		return -ENOMEM;
 	r = print(out, status);
-	over = ftell(out) % PAD_BYTES;
-	for (long i = over; r == 0 && i > 0 && i < PAD_BYTES; i++)
-		fputc('\n', out);
 	if (ferror(out) && r == 0)
 		r = -ENOMEM;
 	return fclose(out) != 0 && r == 0 ? -ENOMEM : r;
@@ -68,8 +61,8 @@ static int write_over(int fd, const char *text, size_t size)
 }
 
 /*
- * The two change names, where a rename would free the blocks of one: on some file systems a second
- * later, and every second, that makes the disk write, and discard what it wrote.
+ * The two change names, where a rename would free the blocks of one: on some file systems that
+ * makes the disk write at once, and discard what it wrote the time before.
  */
 static int exchange(const char *one, const char *other)
 {
@@ -89,7 +82,7 @@ static int replace_file(const char *path, const struct status *status,
 	CLEANUP_FREE char *text = NULL;
 	CLEANUP_CLOSE int fd = -1;
 	size_t size = 0;
-	int r = print_padded(status, print, &text, &size);
+	int r = print_text(status, print, &text, &size);
 
 	if (r < 0)
 		return r;
