@@ -17,6 +17,14 @@ static bool is_ours(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
 }
 
+/* NULL: no memory. */
+static char *name_beside(const char *path)
+{
+	char *name;
+
+	return asprintf(&name, "%s.new", path) < 0 ? NULL : name;
+}
+
 /* Beside its name, what was there before last, to be written over; or a new one. */
 static int open_beside(const char *path)
 {
@@ -78,7 +86,7 @@ static int exchange(const char *one, const char *other)
 static int replace_file(const char *path, const struct status *status,
 			int (*print)(FILE *, const struct status *))
 {
-	CLEANUP_FREE char *beside = NULL;
+	CLEANUP_FREE char *beside = name_beside(path);
 	CLEANUP_FREE char *text = NULL;
 	CLEANUP_CLOSE int fd = -1;
 	size_t size = 0;
@@ -86,7 +94,7 @@ static int replace_file(const char *path, const struct status *status,
 
 	if (r < 0)
 		return r;
-	if (asprintf(&beside, "%s.new", path) < 0)
+	if (!beside)
 		return -ENOMEM;
 	fd = open_beside(beside);
 	if (fd < 0)
@@ -113,12 +121,12 @@ int status_file_replace(const struct config *config, const struct status *status
 
 static void remove_file(const char *path)
 {
-	CLEANUP_FREE char *beside = NULL;
+	CLEANUP_FREE char *beside = name_beside(path);
 
 	if (!*path)
 		return;
 	unlink(path);
-	if (asprintf(&beside, "%s.new", path) >= 0)
+	if (beside)
 		unlink(beside);
 }
 

@@ -69,6 +69,21 @@ static int write_all(struct log *log)
 	return log->length ? write_out(log, log->length, log->length) : SQLITE_OK;
 }
 
+/* For whoever looks into the file up to `end`. */
+static int write_up_to(struct log *log, sqlite3_int64 end)
+{
+	return end > log->start ? write_all(log) : SQLITE_OK;
+}
+
+/* What is collected of these bytes of the file; NULL: not all of them are. */
+static uint8_t *find_collected(struct log *log, int amount, sqlite3_int64 offset)
+{
+	bool is_here = log->length && offset >= log->start &&
+		       offset + amount <= log->start + log->length;
+
+	return is_here ? log->bytes + (offset - log->start) : NULL;
+}
+
 /* All of it, up to the end of a page: nothing of worth is behind the end of a transaction. */
 static int write_last(struct log *log)
 {
@@ -116,14 +131,14 @@ static int collect(struct log *log, const uint8_t *bytes, int amount, sqlite3_in
 static int write_elsewhere(struct log *log, const void *bytes, int amount, sqlite3_int64 offset)
 {
 	sqlite3_file *file = (sqlite3_file *)log->below;
-	int rc = SQLITE_OK;
+	uint8_t *collected = find_collected(log, amount, offset);
+	int rc;
 
-	if (log->length && offset >= log->start && offset + amount <= log->start + log->length) {
-		memcpy(log->bytes + (offset - log->start), bytes, (size_t)amount);
+	if (collected) {
+		memcpy(collected, bytes, (size_t)amount);
 		return SQLITE_OK;
 	}
-	if (log->length && offset + amount > log->start)
-		rc = write_all(log);
+	rc = write_up_to(log, offset + amount);
 	if (rc == SQLITE_OK)
 		rc = file->pMethods->xWrite(file, bytes, amount, offset);
 	/* From here on, if it was the beginning of something: nothing is collected before. */
@@ -176,14 +191,14 @@ static int log_write(sqlite3_file *file, const void *bytes, int amount, sqlite3_
 static int log_read(sqlite3_file *file, void *bytes, int amount, sqlite3_int64 offset)
 {
 	struct log *log = log_of(file);
-	int rc = SQLITE_OK;
+	const uint8_t *collected = find_collected(log, amount, offset);
+	int rc;
 
-	if (log->length && offset >= log->start && offset + amount <= log->start + log->length) {
-		memcpy(bytes, log->bytes + (offset - log->start), (size_t)amount);
+	if (collected) {
+		memcpy(bytes, collected, (size_t)amount);
 		return SQLITE_OK;
 	}
-	if (log->length && offset + amount > log->start)
-		rc = write_all(log);
+	rc = write_up_to(log, offset + amount);
 	return rc == SQLITE_OK ? below(file)->pMethods->xRead(below(file), bytes, amount, offset)
 			       : rc;
 }

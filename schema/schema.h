@@ -59,11 +59,11 @@ int schema_version(void);
  */
 int schema_open_writer(const char *path, sqlite3 **ret_db);
 
-/* Sets up SQLite itself, which must come before anything else is asked of it. Opening does it. */
-void schema_configure(void);
-
 /* The same through one of SQLite's VFS by its name; NULL: the default. */
 int schema_open_through(const char *path, const char *vfs, sqlite3 **ret_db);
+
+/* Sets up SQLite itself, which must come before anything else is asked of it. Opening does it. */
+void schema_configure(void);
 
 /* Opens for reading, never creates, changes or migrates; works on a copy without its -wal file. */
 int schema_open_reader(const char *path, sqlite3 **ret_db);

@@ -5,14 +5,11 @@
  */
 #include "suite.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/store_log.h"
-#include "schema/cleanup.h"
 
 #define PAGE	  4096
 #define HISTORIES 16
@@ -104,14 +101,6 @@ static void begin(void)
 	ck_assert_int_eq(sqlite3_vfs_register(&watching, 1), SQLITE_OK);
 	ck_assert_ptr_nonnull(store_log_vfs());
 	ck_assert_int_eq(sqlite3_vfs_register(system, 1), SQLITE_OK);
-}
-
-static void end(void)
-{
-	char command[100];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
 }
 
 static void run(sqlite3 *db, const char *sql)
@@ -348,7 +337,6 @@ static void one_history(int seed)
 	static const char *const caches[] = {"PRAGMA cache_size = 10", "PRAGMA cache_size = 1000"};
 	sqlite3 *db, *plain = NULL;
 	char content[64], command[100];
-
 	bool spills = seed % 2 == 0, fails = seed % 4 >= 2;
 	/* A statement that fails is undone. */
 	bool recovers = !fails || may_undo(spills);
@@ -406,5 +394,5 @@ int main(void)
 		test_it_is_what_sqlite_would_have_written,
 	};
 
-	return SUITE_RUN_IN("store_log", tests, begin, end);
+	return SUITE_RUN_IN("store_log", tests, begin, NULL);
 }
